@@ -1,0 +1,129 @@
+"""Frozen dataclasses to JSON and back, for facts, plans and settings.
+
+`decode` trusts nothing: a wrong type, an unknown or a missing field ends in a
+`UsageError` that names the field by its path, such as `storage.devices[3].size`.
+Text that is not UTF-8 (file names) travels as lone surrogates and survives the way
+through JSON.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, TypeVar, cast
+
+from zfs_root_migrate.errors import UsageError
+
+T = TypeVar("T")
+
+
+def encode(value: object) -> Any:  # noqa: ANN401 - JSON has no better type
+    """Turn a value into what json.dumps takes.
+
+    A dataclass that is one of several in a union carries its name in `type`.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {
+            f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)
+        }
+        return {"type": type(value).__name__, **fields}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple | list):
+        return [encode(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): encode(item) for key, item in value.items()}
+    return value
+
+
+def canonical(value: object) -> str:
+    """Return the one JSON text of a value: the basis of digests."""
+    return json.dumps(encode(value), sort_keys=True, separators=(",", ":"))
+
+
+def decode(kind: type[T], data: object, where: str = "") -> T:
+    """Build a value of the given type from parsed JSON, or name the bad field."""
+    return cast(T, _decode(kind, data, where))
+
+
+def _decode(kind: Any, data: object, where: str) -> object:  # noqa: ANN401
+    origin = typing.get_origin(kind)
+    if origin in (types.UnionType, typing.Union):
+        return _decode_union(typing.get_args(kind), data, where)
+    if origin is tuple:
+        if not isinstance(data, list):
+            raise _wrong(where, "a list", data)
+        item = typing.get_args(kind)[0]
+        return tuple(_decode(item, x, f"{where}[{n}]") for n, x in enumerate(data))
+    if dataclasses.is_dataclass(kind):
+        return _decode_dataclass(cast(type, kind), data, where)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        try:
+            return kind(data)
+        except ValueError:
+            names = ", ".join(str(member.value) for member in kind)
+            raise _wrong(where, f"one of {names}", data) from None
+    return _decode_plain(kind, data, where)
+
+
+def _decode_plain(kind: type, data: object, where: str) -> object:
+    if type(data) is not kind:
+        raise _wrong(where, {"str": "text"}.get(kind.__name__, kind.__name__), data)
+    if isinstance(data, str) and ("\0" in data or not _is_encodable(data)):
+        raise _wrong(where, "text that a file name can be", data)
+    return data
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _decode_union(kinds: tuple[Any, ...], data: object, where: str) -> object:
+    if data is None and type(None) in kinds:
+        return None
+    rest = [kind for kind in kinds if kind is not type(None)]
+    if len(rest) == 1:
+        return _decode(rest[0], data, where)
+    name = data.get("type") if isinstance(data, dict) else None
+    for kind in rest:
+        if kind.__name__ == name:
+            return _decode(kind, data, where)
+    raise _wrong(where, "one of " + ", ".join(k.__name__ for k in rest), data)
+
+
+def _decode_dataclass(kind: type, data: object, where: str) -> object:
+    if not isinstance(data, dict):
+        raise _wrong(where, f"an object ({kind.__name__})", data)
+    hints = typing.get_type_hints(kind)
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    for name in data:
+        if name not in known and name != "type":
+            raise UsageError(
+                f"unknown field {_join(where, str(name))}",
+                resolution="was the file written by a newer zfs-root-migrate?",
+            )
+    values: dict[str, object] = {}
+    for name, field in known.items():
+        if name in data:
+            values[name] = _decode(hints[name], data[name], _join(where, name))
+        elif field.default is dataclasses.MISSING:
+            raise UsageError(f"missing field {_join(where, name)}")
+    return kind(**values)
+
+
+def _join(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _wrong(where: str, wanted: str, data: object) -> UsageError:
+    shown = repr(data)
+    return UsageError(
+        f"field {where or '(top)'}: wanted {wanted}, "
+        f"found {shown if len(shown) < 60 else shown[:57] + '...'}"
+    )

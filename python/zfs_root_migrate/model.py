@@ -1,0 +1,245 @@
+"""Values that the facts, the checks and the layout are made of.
+
+All of them are frozen and hold plain data, so that a machine can be written to a file
+and read back on another one. Sizes are bytes. A fact that could not be had is None,
+never a guess; an empty tuple means that there is none.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Firmware(StrEnum):
+    """How the running system was started."""
+
+    BIOS = "bios"
+    UEFI = "uefi"
+
+
+class Init(StrEnum):
+    """The service manager of the running system."""
+
+    OPENRC = "openrc"
+    SYSTEMD = "systemd"
+    UNKNOWN = "unknown"
+
+
+class Generator(StrEnum):
+    """A program that makes the initramfs."""
+
+    DRACUT = "dracut"
+    GENKERNEL = "genkernel"
+    UGRD = "ugrd"
+
+
+class Topology(StrEnum):
+    """How the new disks make up the pool."""
+
+    SINGLE = "single"
+    MIRROR = "mirror"
+    RAIDZ1 = "raidz1"
+    RAIDZ2 = "raidz2"
+    RAIDZ3 = "raidz3"
+
+    @property
+    def fewest_disks(self) -> int:
+        """The number of new disks below which the topology makes no sense."""
+        return {"single": 1, "mirror": 2, "raidz1": 3, "raidz2": 4, "raidz3": 5}[self]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockDevice:
+    """One row of lsblk: a disk, a partition or what is stacked upon them."""
+
+    name: str
+    kind: str
+    size: int
+    parents: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    serial: str | None = None
+    wwn: str | None = None
+    model: str | None = None
+    transport: str | None = None
+    logical_sector: int = 512
+    physical_sector: int = 512
+    rotational: bool = False
+    removable: bool = False
+    read_only: bool = False
+    table: str | None = None
+    part_uuid: str | None = None
+    part_type: str | None = None
+    part_number: int | None = None
+    fs_type: str | None = None
+    fs_uuid: str | None = None
+    fs_label: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Path under which the kernel shows it now; not stable over a boot."""
+        return f"/dev/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What wipefs found on a device without touching it."""
+
+    device: str
+    kind: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """One mounted file system, in the order of /proc/self/mountinfo."""
+
+    target: str
+    source: str
+    fs_type: str
+    options: str
+    root: str = "/"
+    device: str | None = None
+    size: int | None = None
+    used: int | None = None
+    files: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FstabLine:
+    """One entry of /etc/fstab."""
+
+    spec: str
+    file: str
+    fs_type: str
+    options: str
+    freq: int = 0
+    passno: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swap:
+    """One active swap area; a file or a device."""
+
+    path: str
+    is_file: bool
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A pool that is imported, or that could be."""
+
+    name: str
+    guid: str
+    imported: bool
+    health: str
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """Disks and what lies on them.
+
+    `unprobed` names the devices that wipefs could not read although others could be.
+    """
+
+    devices: tuple[BlockDevice, ...]
+    mounts: tuple[Mount, ...]
+    fstab: tuple[FstabLine, ...]
+    swaps: tuple[Swap, ...]
+    signatures: tuple[Signature, ...] | None
+    pools: tuple[Pool, ...] | None
+    unprobed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """An installed kernel and what belongs to it.
+
+    `zfs_module` is the path of the zfs.ko that was built for this very release.
+    """
+
+    release: str
+    image: str | None
+    initramfs: str | None
+    zfs_module: str | None
+    raid1: bool
+    zfs_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """What the machine needs in order to start."""
+
+    firmware: Firmware
+    running_kernel: str
+    cmdline: str
+    kernels: tuple[Kernel, ...]
+    generators: tuple[Generator, ...]
+    grub_default: str | None
+    grub_platforms: tuple[str, ...]
+    hostid: str | None
+    resume_image: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A program that the migration calls; path is None where it is missing."""
+
+    name: str
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runlevel:
+    """An OpenRC runlevel and the services in it."""
+
+    name: str
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """The rest of the running system."""
+
+    os_id: str
+    os_name: str
+    machine: str
+    hostname: str
+    init: Init
+    memory: int
+    merged_usr: bool
+    is_root: bool
+    state_writable: bool
+    tools: tuple[Tool, ...]
+    runlevels: tuple[Runlevel, ...]
+    services: tuple[str, ...]
+    mdadm_conf: str | None
+    mdadm_conf_path: str
+    zfs_userland: str | None
+    zfs_module: str | None
+    symlinks: tuple[str, ...] = ()
+    imports_all_pools: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortageFacts:
+    """What Portage says of itself; reason tells why it could not be asked."""
+
+    reason: str | None = None
+    version: str | None = None
+    profile: str | None = None
+    repository: str | None = None
+    distdir: str | None = None
+    pkgdir: str | None = None
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything that was read of a machine, once."""
+
+    tool_version: str
+    storage: Storage
+    boot: Boot
+    system: System
+    portage: PortageFacts
