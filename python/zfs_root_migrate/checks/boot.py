@@ -1,0 +1,217 @@
+"""Checks of what starts the machine: firmware, init, initramfs and boot loader."""
+
+from collections.abc import Iterator
+
+from zfs_root_migrate.config import Config
+from zfs_root_migrate.finding import Finding, Severity
+from zfs_root_migrate.model import Facts, Firmware, Generator, Init
+
+LATER = "A later version handles this; nothing was changed."
+# GRUB's directory for a firmware, and what Gentoo's GRUB_PLATFORMS calls it
+GRUB_PLATFORMS = {
+    Firmware.BIOS: ("i386-pc", "pc"),
+    Firmware.UEFI: ("x86_64-efi", "efi-64"),
+}
+
+
+class FirmwareUefi(Finding):
+    """The machine was started by UEFI firmware; this version does BIOS only.
+
+    UEFI needs an EFI system partition and a boot entry on each disk. That comes with a
+    later version. Switching the firmware to "legacy" or CSM is no remedy: the present
+    system would not start.
+    """
+
+    key = "firmware-uefi"
+    severity = Severity.INHIBITOR
+    title = "the machine starts by UEFI"
+
+
+class InitSystemd(Finding):
+    """The system runs systemd; this version does OpenRC only.
+
+    On systemd the datasets are mounted by generated units, which need a cache of their
+    own. That comes with a later version.
+    """
+
+    key = "init-systemd"
+    severity = Severity.INHIBITOR
+    title = "the system runs systemd"
+
+
+class InitUnknown(Finding):
+    """Neither OpenRC nor systemd was seen to run.
+
+    The new root needs services that import and mount the pool: which kind to install
+    has to be known.
+    """
+
+    key = "init-unknown"
+    severity = Severity.INHIBITOR
+    title = "the service manager is not known"
+
+
+class ServiceMissing(Finding):
+    """An OpenRC service script that brings ZFS up is not in /etc/init.d.
+
+    zfs-import and zfs-mount come with sys-fs/zfs and run in the boot runlevel. Without
+    zfs-mount the system starts, and /home and /var/log are silently empty.
+    """
+
+    key = "service-missing"
+    severity = Severity.INHIBITOR
+    title = "a service script of ZFS is missing"
+
+
+class InitramfsNone(Finding):
+    """No program is installed that makes an initramfs.
+
+    The kernel alone cannot mount a ZFS root: the module and the programs that import
+    the pool must be in an initramfs. dracut is the one whose ZFS part the OpenZFS
+    developers keep.
+    """
+
+    key = "initramfs-none"
+    severity = Severity.INHIBITOR
+    title = "nothing here can make an initramfs"
+
+
+class InitramfsNotDracut(Finding):
+    """Only genkernel or ugrd is installed; this version needs dracut.
+
+    dracut can be installed beside them. It is used for the new root's initramfs only;
+    the present boot entries stay as they are.
+    """
+
+    key = "initramfs-not-dracut"
+    severity = Severity.INHIBITOR
+    title = "dracut is not installed"
+
+
+class GrubMissing(Finding):
+    """GRUB's programs are not installed.
+
+    The new disk gets a boot loader of its own, made by grub-install and grub-mkconfig.
+    """
+
+    key = "grub-missing"
+    severity = Severity.INHIBITOR
+    title = "GRUB is not installed"
+
+
+class GrubPlatformMissing(Finding):
+    """GRUB is installed without the platform of this machine's firmware.
+
+    Gentoo builds the platforms that GRUB_PLATFORMS in make.conf names: "pc" for a BIOS
+    (installed as i386-pc), "efi-64" for UEFI (x86_64-efi).
+    """
+
+    key = "grub-platform-missing"
+    severity = Severity.INHIBITOR
+    title = "GRUB is installed without this machine's platform"
+
+
+class GrubDefaultMissing(Finding):
+    """/etc/default/grub is not there.
+
+    The kernel command line of the present system is usually kept in it: a console, or
+    an option that the machine needs. Without the file the new system starts with the
+    defaults.
+    """
+
+    key = "grub-default-missing"
+    severity = Severity.WARNING
+    title = "/etc/default/grub is missing"
+
+
+def check_firmware(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Look at how the machine was started."""
+    if facts.boot.firmware is Firmware.UEFI:
+        yield FirmwareUefi(
+            seen="/sys/firmware/efi is there",
+            why="The new disk would have no boot entry that this firmware finds.",
+            remedy=(LATER,),
+        )
+
+
+def check_init(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Look at the service manager and the services that ZFS needs of it."""
+    if facts.system.init is Init.SYSTEMD:
+        yield InitSystemd(
+            seen="/run/systemd/system is there",
+            why="The new root's file systems would not be mounted at boot.",
+            remedy=(LATER,),
+        )
+    elif facts.system.init is Init.UNKNOWN:
+        yield InitUnknown(
+            seen="neither /run/openrc nor /run/systemd/system is there",
+            why="What mounts the new root's file systems at boot is not known.",
+            remedy=("Start from the booted system, not from a chroot or container.",),
+        )
+    elif facts.system.zfs_userland is not None:
+        yield from _services(facts)
+
+
+def _services(facts: Facts) -> Iterator[Finding]:
+    for name in ("zfs-import", "zfs-mount"):
+        if name not in facts.system.services:
+            yield ServiceMissing(
+                seen=f"/etc/init.d/{name} is not there",
+                why="The new system would start with some of its directories empty.",
+                remedy=(
+                    "Install the package again, with its service scripts:",
+                    "  emerge --ask --oneshot --noconfmem sys-fs/zfs",
+                ),
+            )
+
+
+def check_initramfs(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Look for the program that makes the initramfs."""
+    remedy = ("Install dracut:", "  emerge --ask sys-kernel/dracut")
+    if not facts.boot.generators:
+        yield InitramfsNone(
+            seen="neither dracut nor genkernel nor ugrd is there",
+            why="A kernel without an initramfs cannot mount a ZFS root.",
+            remedy=remedy,
+        )
+    elif Generator.DRACUT not in facts.boot.generators:
+        yield InitramfsNotDracut(
+            seen=f"there is only {' and '.join(facts.boot.generators)}",
+            why="This version makes the new root's initramfs with dracut.",
+            remedy=remedy,
+        )
+
+
+def check_grub(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Look at the boot loader."""
+    wanted = ("grub-install", "grub-mkconfig")
+    platform, use = GRUB_PLATFORMS[facts.boot.firmware]
+    ask = (
+        "Ask for the platform of this machine, then build GRUB:",
+        f"  echo 'GRUB_PLATFORMS=\"${{GRUB_PLATFORMS}} {use}\"' >> "
+        "/etc/portage/make.conf",
+        "  emerge --ask sys-boot/grub",
+    )
+    missing = [t.name for t in facts.system.tools if t.name in wanted and not t.path]
+    if missing:
+        yield GrubMissing(
+            seen=f"{' and '.join(missing)} not found",
+            why="Without a boot loader nothing starts from the new disk.",
+            remedy=ask,
+        )
+    elif platform not in facts.boot.grub_platforms:
+        there = ", ".join(facts.boot.grub_platforms) or "none"
+        yield GrubPlatformMissing(
+            seen=f"/usr/lib/grub/{platform} is not there; platforms: {there}",
+            why="grub-install cannot write a boot loader that this machine starts.",
+            remedy=ask,
+        )
+    if not missing and facts.boot.grub_default is None:
+        yield GrubDefaultMissing(
+            seen="/etc/default/grub could not be read",
+            why="What the kernel needs on its command line is usually kept there.",
+            remedy=(
+                "Install GRUB's own, and set GRUB_CMDLINE_LINUX in it:",
+                "  emerge --ask --oneshot --noconfmem sys-boot/grub",
+            ),
+        )

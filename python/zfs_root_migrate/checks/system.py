@@ -1,0 +1,216 @@
+"""Checks of the rest: rights, machine, distribution, memory, Portage and programs."""
+
+from collections.abc import Iterator
+
+from zfs_root_migrate.config import Config
+from zfs_root_migrate.finding import Finding, Severity
+from zfs_root_migrate.model import Facts
+
+GIB = 1 << 30
+
+# package of every program that a step starts and that no other check names
+_PROGRAMS = {
+    "sys-apps/coreutils": "chroot od sha256sum sync",
+    "sys-apps/diffutils": "cmp",
+    "sys-apps/kmod": "modinfo modprobe",
+    "sys-apps/util-linux": "blkid blockdev findmnt lsblk mkswap mount mountpoint "
+    "sfdisk swapoff swapon umount unshare wipefs",
+    "sys-boot/grub": "grub-script-check",
+    "sys-fs/e2fsprogs": "mke2fs",
+    "sys-fs/mdadm": "mdadm",
+    "sys-fs/zfs": "zdb zgenhostid",
+    "sys-kernel/dracut": "lsinitrd",
+    "virtual/udev": "udevadm",
+}
+_WHOLE = {
+    "sys-boot/grub": ("grub-install", "grub-mkconfig"),
+    "sys-fs/zfs": ("zfs", "zpool"),
+    "sys-kernel/dracut": ("dracut",),
+}
+TOOL_ATOMS = {name: atom for atom, names in _PROGRAMS.items() for name in names.split()}
+
+
+class NotRoot(Finding):
+    """The machine was looked at by an ordinary user.
+
+    What is on a disk, which pools there are and whether a hibernated system waits can
+    be read by root only. `check` reports what it can; whether the machine is ready can
+    be said by root alone, and `run` needs root.
+    """
+
+    key = "not-root"
+    severity = Severity.INHIBITOR
+    title = "only root can say whether this machine is ready"
+
+
+class FactsIncomplete(Finding):
+    """Something that every machine has could not be read.
+
+    /proc may be missing or restricted, as in a container. What is not known is not
+    guessed; the checks that need it could not be made.
+    """
+
+    key = "facts-incomplete"
+    severity = Severity.WARNING
+    title = "not everything about the machine is known"
+
+
+class MachineUnsupported(Finding):
+    """The machine is not a PC of 64 bits (x86_64).
+
+    Boot loader and partition types are made for that one.
+    """
+
+    key = "machine-unsupported"
+    severity = Severity.INHIBITOR
+    title = "this kind of machine is not supported"
+
+
+class NotGentoo(Finding):
+    """The system does not say that it is Gentoo.
+
+    Systems derived from Gentoo work as long as they keep to its places and names. On
+    others, files lie elsewhere and the new system may not start.
+    """
+
+    key = "not-gentoo"
+    severity = Severity.WARNING
+    title = "this is not Gentoo"
+
+
+class StateNotWritable(Finding):
+    """The directory for the journal, /var/lib/zfs-root-migrate, cannot be written.
+
+    Every step is written down there before it is done. Without that record a run that
+    was cut short could be neither continued nor undone.
+    """
+
+    key = "state-not-writable"
+    severity = Severity.INHIBITOR
+    title = "the journal cannot be written"
+
+
+class MemoryLow(Finding):
+    """The machine has less than 2 GiB of memory.
+
+    ZFS works with less, but its cache and the copy compete with everything else
+    (openzfs/zfs#1469, #2611). Do not build packages while copying, least of all with
+    PORTAGE_TMPDIR in memory.
+    """
+
+    key = "memory-low"
+    severity = Severity.WARNING
+    title = "there is little memory"
+
+
+class PortageUnknown(Finding):
+    """Portage could not be asked.
+
+    Where it keeps its repository, distfiles and binary packages decides where their
+    datasets are mounted; the usual places are assumed. A Python update that is half
+    done is a common cause.
+    """
+
+    key = "portage-unknown"
+    severity = Severity.WARNING
+    title = "Portage could not be asked"
+
+
+class ToolMissing(Finding):
+    """A program that the migration calls is not installed.
+
+    All of them are in packages that a Gentoo system usually has; the remedy names the
+    package.
+    """
+
+    key = "tool-missing"
+    severity = Severity.INHIBITOR
+    title = "a program is missing"
+
+
+def check_rights(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Look at what the user may do."""
+    if not facts.system.is_root:
+        yield NotRoot(
+            seen="the machine was looked at without root's rights",
+            why="The content of disks, pools and hibernation are root's to read.",
+            remedy=("As root:", "  zfs-root-migrate check"),
+        )
+    elif not facts.system.state_writable:
+        yield StateNotWritable(
+            seen="/var/lib/zfs-root-migrate cannot be written",
+            why="A run that was cut short could be neither continued nor undone.",
+            remedy=(
+                "See whether the file system is full or read-only, and mend that:",
+                "  df /var/lib",
+                "  findmnt --target /var/lib",
+                "Where ro is among the options: mount -o remount,rw and what stands "
+                "under TARGET.",
+            ),
+        )
+
+
+def check_completeness(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Look for what every machine has and is not known of this one."""
+    values = {
+        "the memory": facts.system.memory,
+        "the running kernel": facts.boot.running_kernel,
+        "the kernel command line": facts.boot.cmdline,
+    }
+    unknown = [name for name, value in values.items() if not value]
+    if unknown:
+        yield FactsIncomplete(
+            seen="not known: " + ", ".join(unknown),
+            why="What depends on it could not be checked.",
+            remedy=("Start from the booted system, with /proc and /sys mounted.",),
+        )
+
+
+def check_machine(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Look at the machine and its distribution."""
+    system = facts.system
+    if system.machine != "x86_64":
+        yield MachineUnsupported(
+            seen=f"the machine is {system.machine}",
+            why="The new disk would not start here.",
+            remedy=("There is none: this version is for x86_64.",),
+        )
+    if system.os_id != "gentoo":
+        yield NotGentoo(
+            seen=f"/etc/os-release says ID={system.os_id} ({system.os_name})",
+            why="Files may lie elsewhere, and the new system may not start.",
+            remedy=(
+                "If it is derived from Gentoo, try it in a virtual machine first.",
+            ),
+        )
+    if 0 < system.memory < 2 * GIB:
+        yield MemoryLow(
+            seen=f"{system.memory >> 20} MiB of memory",
+            why="Copying competes with everything else (zfs#1469, #2611).",
+            remedy=("Stop what is not needed, and build nothing while copying.",),
+        )
+
+
+def check_portage(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Look at whether Portage answered."""
+    if facts.portage.reason is not None:
+        yield PortageUnknown(
+            seen=f"Portage said: {facts.portage.reason}",
+            why="Where it keeps its files is assumed, not known.",
+            remedy=("See what it says itself, and mend that:", "  emerge --info"),
+        )
+
+
+def check_tools(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Look for the programs that the steps start."""
+    there = {tool.name for tool in facts.system.tools if tool.path}
+    for name in (tool.name for tool in facts.system.tools if not tool.path):
+        atom = TOOL_ATOMS.get(name)
+        # where the whole package is missing, another finding says so
+        if atom is None or not there.issuperset(_WHOLE.get(atom, ())):
+            continue
+        yield ToolMissing(
+            seen=f"{name} is not found",
+            why="A step of the migration calls it.",
+            remedy=("Install its package:", f"  emerge --ask {atom}"),
+        )
