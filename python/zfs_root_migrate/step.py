@@ -1,0 +1,155 @@
+"""Steps, actions and probes: what a plan is made of.
+
+A step is a value. It holds no callable, so it can be printed, compared, hashed and
+stored; only the executor acts on it. A probe is a read-only command together with the
+answer that shows that something is so; resume believes probes, not the journal.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Hazard(IntEnum):
+    """What a step can cost, in rising order.
+
+    READS changes nothing that outlives this boot. REVERSIBLE can be undone to the last
+    bit that matters. LOSSY destroys what the user allowed to be destroyed on a new
+    disk. FINAL destroys the old disk: only `mirror` has such steps.
+    """
+
+    READS = 0
+    REVERSIBLE = 1
+    LOSSY = 2
+    FINAL = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A read-only command and the answer that proves a state.
+
+    The proof holds when the exit status is `status` (any, where None), every regular
+    expression of `matches` is found in standard output (multi-line mode) and none of
+    `absent` is. `holds=False` turns the answer round.
+    """
+
+    argv: tuple[str, ...]
+    status: int | None = 0
+    matches: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    chroot: str | None = None
+    holds: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Run a program; any exit status but those in `accept` is a failure.
+
+    With `when`, it is run only where the probe holds. With `chroot`, it runs in that
+    directory with /dev, /proc, /sys and /run of the running system, in a mount
+    namespace of its own.
+    """
+
+    argv: tuple[str, ...]
+    stdin: str | None = None
+    chroot: str | None = None
+    when: Probe | None = None
+    accept: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteFile:
+    """Write a whole file atomically, or do nothing where it is right already."""
+
+    path: str
+    content: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Require:
+    """Stop unless the probe holds: the last look before something dangerous."""
+
+    probe: Probe
+    brief: str
+    resolution: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyTree:
+    """Make destination equal to source, within the one source file system.
+
+    `exclude` are paths below the source, with a leading slash, that are neither copied
+    nor deleted at the destination. `size` (bytes) and `files` are what progress is
+    measured against.
+    """
+
+    source: str
+    destination: str
+    exclude: tuple[str, ...]
+    size: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareTrees:
+    """Compare two trees without the copier's help; a difference fails the step."""
+
+    pairs: tuple[CopyTree, ...]
+    report: str
+
+
+Meanwhile = Run | WriteFile | Require | CopyTree | CompareTrees
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Run a program in the background while other actions are carried out.
+
+    Both must succeed; the program is ended when one of the others fails.
+    """
+
+    run: Run
+    meanwhile: tuple[Meanwhile, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Await:
+    """Ask again and again until `done` is found in the command's output.
+
+    `failed` ends the waiting with an error; `progress` is a regular expression whose
+    group 1 is a percentage to show.
+    """
+
+    argv: tuple[str, ...]
+    done: str
+    failed: str | None
+    progress: str | None
+    what: str
+    interval: float = 1.0
+
+
+Action = Run | WriteFile | Require | CopyTree | CompareTrees | Beside | Await
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a plan.
+
+    `proof` tells whether its effect is there. A step without one, and a step that is
+    `always` done, is done anew whenever it comes up. `undone_by` names the steps whose
+    undo takes this one's effects with it. `old_disk` lists in plain words what it
+    touches on the running system. `seconds` is an estimate.
+    """
+
+    id: str
+    title: str
+    reason: str
+    hazard: Hazard
+    actions: tuple[Action, ...]
+    needs: tuple[str, ...] = ()
+    undo: tuple[Action, ...] = ()
+    undone_by: tuple[str, ...] = ()
+    proof: tuple[Probe, ...] = ()
+    old_disk: tuple[str, ...] = ()
+    seconds: int = 1
+    always: bool = False

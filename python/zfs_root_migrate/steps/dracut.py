@@ -1,0 +1,90 @@
+"""The initramfs by dracut."""
+
+import re
+
+from zfs_root_migrate.model import Kernel
+from zfs_root_migrate.paths import STATE
+from zfs_root_migrate.step import Probe
+
+CONF = "/etc/dracut.conf.d/zfs-root-migrate.conf"
+# what is in there is never copied to nor deleted by a copying pass beside it
+TMPDIR = STATE
+OTHER_ROOTS = (
+    "btrfs cifs crypt dm dmraid fcoe fcoe-uefi iscsi lvm mdraid multipath nbd nfs "
+    "overlay-root overlayfs virtfs virtiofs"
+)
+
+
+def conf() -> str:
+    """Return dracut's configuration for the new root.
+
+    hostonly is off: the image has to start the machine with either disk, behind
+    whichever controller it is found.
+    """
+    return (
+        "# Written by zfs-root-migrate: the root is on ZFS.\n"
+        'hostonly="no"\n'
+        'add_dracutmodules+=" zfs "\n'
+        'install_items+=" /etc/hostid /etc/zfs/zpool.cache "\n'
+        "# for roots of other kinds; they only make the image larger\n"
+        f'omit_dracutmodules+=" {OTHER_ROOTS} "\n'
+    )
+
+
+def command(release: str, image: str) -> tuple[str, ...]:
+    """Return the command that makes the image of a kernel."""
+    return ("dracut", "--force", "--tmpdir", TMPDIR, "--kver", release, image)
+
+
+def proof(
+    kernel: Kernel, image: str, hostid: str, vdevs: tuple[str, ...], chroot: str | None
+) -> tuple[Probe, ...]:
+    """Look into the image: module for this very kernel, tools, hostid, pool cache.
+
+    A module of another kernel, or of none, is the usual reason for a shell at boot that
+    cannot find its root (openzfs/zfs#14309).
+    """
+    module = (kernel.zfs_module or "").rpartition("/")[2]
+    return (
+        Probe(
+            argv=("sh", "-ec", _LOOK_INTO, image, module, *vdevs),
+            matches=(
+                rf"^vermagic {re.escape(kernel.release)} ",
+                rf"^hostid {hostid}$",
+                r"^program zpool$",
+                r"^program mount\.zfs$",
+                *(rf"^cache {re.escape(vdev)}$" for vdev in vdevs),
+            ),
+            chroot=chroot,
+        ),
+    )
+
+
+# One look, as each takes seconds. dracut strips modules, so the one in the image is
+# asked, not compared; the cache file is an XDR list, the paths stand in it as text.
+_LOOK_INTO = """\
+image=$0 module=$1; shift
+d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
+lsinitrd --unpack "$image" etc/hostid etc/zfs/zpool.cache "*/$module" "*/zpool" \
+    "*/mount.zfs"
+echo "vermagic $(modinfo -F vermagic "$(find . -type f -name "$module" | head -n 1)")"
+echo "hostid $(od -An -tx4 etc/hostid | tr -d ' ')"
+for name in zpool mount.zfs; do
+    head -c 4 "$(find . -type f -name "$name" | head -n 1)" | grep -q ELF
+    echo "program $name"
+done
+for path; do grep -aqF "$path" etc/zfs/zpool.cache; echo "cache $path"; done
+"""
+
+# succeeds where the image does not read the cache, or has one that lists every path:
+# without systemd, dracut imports the root pool by its labels and never reads the cache
+# (openzfs contrib/dracut/90zfs/mount-zfs.sh); with systemd, zfs-import-cache does
+_CACHE_IS_FRESH = (
+    'lsinitrd -f "*/zfs-import-cache.service" "$0" | grep -q . || exit 0; '
+    'for path; do lsinitrd -f etc/zfs/zpool.cache "$0" | grep -aqF "$path"; done'
+)
+
+
+def cache_is_fresh(image: str, vdevs: tuple[str, ...], *, holds: bool = True) -> Probe:
+    """No pool cache that the image reads lacks one of the disks."""
+    return Probe(argv=("sh", "-ec", _CACHE_IS_FRESH, image, *vdevs), holds=holds)
