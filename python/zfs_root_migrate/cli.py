@@ -1,0 +1,261 @@
+"""The command line: verbs in one table, errors to exit statuses, nothing else.
+
+Modules that read or change a machine are imported when a verb needs them, so that
+`help` and `version` answer at once.
+"""
+
+import argparse
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from zfs_root_migrate import __version__
+from zfs_root_migrate.errors import ExitStatus, InterruptedRunError, MigrateError
+
+if TYPE_CHECKING:
+    from zfs_root_migrate.output import Terminal
+
+Verb = Callable[["Terminal", argparse.Namespace], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A verb: its name, the line in `help`, and the groups of options it takes."""
+
+    name: str
+    help: str
+    options: tuple[str, ...] = ()
+
+
+VERBS = (
+    Row(
+        name="check",
+        help="tell whether this machine can be migrated, and what to type if not",
+        options=("input", "json", "explain"),
+    ),
+    Row(name="facts", help="show what was read of this machine", options=("record",)),
+    Row(
+        name="list",
+        help="list the disks, topologies or layouts to choose from",
+        options=("input", "json", "what"),
+    ),
+    Row(
+        name="show",
+        help="show the settings and what they come to on this machine",
+        options=("input", "json"),
+    ),
+    Row(name="set", help="choose a setting: set NAME VALUE...", options=("setting",)),
+    Row(
+        name="plan",
+        help="show every step with its commands, and change nothing",
+        options=("input", "json"),
+    ),
+    Row(
+        name="run",
+        help="migrate, up to the reboot; goes on where it was interrupted",
+        options=("confirm", "pretend", "wishes"),
+    ),
+    Row(name="sync", help="bring a finished copy up to date", options=("discard",)),
+    Row(name="verify", help="compare every file and look at every link of the boot"),
+    Row(name="status", help="tell where it stands and what is next", options=("json",)),
+    Row(
+        name="undo",
+        help="go back, from any point before `mirror`",
+        options=("confirm",),
+    ),
+    Row(
+        name="mirror",
+        help="on the new root: take the old disk in. No turning back",
+        options=("confirm", "pretend", "serial"),
+    ),
+    Row(name="help", help="show this, or the options of a verb", options=("verb",)),
+    Row(name="version", help="show the version"),
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser for all verbs."""
+    parser = argparse.ArgumentParser(
+        prog="zfs-root-migrate",
+        description="Turn a running Gentoo system into one whose root is on ZFS.",
+        epilog="The way through: check, list, set target, plan, run, reboot into the "
+        "new disk, mirror.",
+    )
+    parser.add_argument("--version", action="store_true", help="show the version")
+    parser.add_argument("--check", action="store_true", help="the same as `check`")
+    parser.add_argument("-p", "--pretend", action="store_true", help="same as `plan`")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    for row in VERBS:
+        sub = verbs.add_parser(row.name, help=row.help, description=row.help)
+        sub.add_argument("--config", metavar="FILE", help="settings file")
+        for group in row.options:
+            _OPTIONS[group](sub)
+    return parser
+
+
+def _input(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--facts", metavar="FILE", help="a recorded machine instead of this one"
+    )
+    _wishes(parser)
+
+
+def _wishes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a setting for this time only; several values with commas",
+    )
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--explain", metavar="KEY", help="the long text of a finding")
+
+
+def _record(parser: argparse.ArgumentParser) -> None:
+    _json(parser)
+    parser.add_argument(
+        "--record", metavar="FILE", help="keep the raw answers, for a bug report"
+    )
+
+
+def _what(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what", nargs="?", choices=("target", "topology", "layout"), default=None
+    )
+
+
+def _setting(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument(
+        "values", metavar="VALUE", nargs="*", help="none: back to the default"
+    )
+
+
+def _confirm(parser: argparse.ArgumentParser) -> None:
+    asking = parser.add_mutually_exclusive_group()
+    asking.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    asking.add_argument("-a", "--ask", action="store_true", help="ask (the default)")
+
+
+def _pretend(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-p", "--pretend", action="store_true", help="show the plan and end"
+    )
+
+
+def _discard(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--discard",
+        action="store_true",
+        help="give up what was written in the new root since",
+    )
+
+
+def _serial(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--serial", help="serial number of the old disk")
+
+
+def _verb(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("about", nargs="?", metavar="VERB")
+
+
+_OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "input": _input,
+    "wishes": _wishes,
+    "json": _json,
+    "explain": _explain,
+    "record": _record,
+    "what": _what,
+    "setting": _setting,
+    "confirm": _confirm,
+    "pretend": _pretend,
+    "serial": _serial,
+    "discard": _discard,
+    "verb": _verb,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] in (["version"], ["--version"]):
+        sys.stdout.write(f"zfs-root-migrate {__version__}\n")
+        return ExitStatus.DONE
+    parser = build_parser()
+    if not words or words[0] == "help":
+        return _help(parser, words[1:])
+    if words[0] == "--check":
+        words[0] = "check"
+    elif words[0] in ("-p", "--pretend"):
+        words[0] = "plan"
+    return _guarded(parser.parse_args(words))
+
+
+def _help(parser: argparse.ArgumentParser, about: list[str]) -> int:
+    if about and about[0] in {row.name for row in VERBS}:
+        parser.parse_args([about[0], "--help"])
+    parser.print_help()
+    return ExitStatus.DONE
+
+
+def _guarded(args: argparse.Namespace) -> int:
+    from zfs_root_migrate import verbs
+    from zfs_root_migrate.output import Terminal
+
+    terminal = Terminal(out=sys.stdout, err=sys.stderr)
+    # a lost connection must not stop a migration; a request to end does, cleanly
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _interrupt)
+    os.umask(0o022)
+    try:
+        return verbs.dispatch(terminal, args)
+    except MigrateError as error:
+        terminal.error(error)
+        return error.status
+    except OSError as error:
+        terminal.error(_os_error(error))
+        return ExitStatus.STEP_FAILED
+    except KeyboardInterrupt:
+        terminal.error(_interrupted(args.verb))
+        return ExitStatus.INTERRUPTED
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _os_error(error: OSError) -> MigrateError:
+    hints = {
+        errno.ENOSPC: "free some space there and run the same command again",
+        errno.EROFS: "make the file system writable (mount -o remount,rw) and run the "
+        "same command again",
+    }
+    return MigrateError(
+        f"{error.filename or 'a file'}: {error.strerror}",
+        resolution=hints.get(error.errno or 0, ""),
+    )
+
+
+def _interrupted(verb: str) -> InterruptedRunError:
+    if verb in ("run", "sync", "verify"):
+        return InterruptedRunError(
+            "interrupted; the old system is as it was and still boots",
+            resolution="`zfs-root-migrate run` goes on, `undo` goes back",
+        )
+    if verb in ("undo", "mirror"):
+        return InterruptedRunError(
+            "interrupted", resolution=f"`zfs-root-migrate {verb}` goes on"
+        )
+    return InterruptedRunError("interrupted; nothing was changed")

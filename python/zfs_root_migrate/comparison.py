@@ -1,0 +1,314 @@
+"""Compares two trees by reading both, sharing nothing with the copier. Read-only.
+
+Every name below the source must be at the destination with the same kind, owner, mode,
+modification time in nanoseconds, content or link text, device number and extended
+attributes (ACLs and capabilities are among them), and names that share an inode must do
+so on both sides. What the running system changed after the copy is counted apart.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zfs_root_migrate.errors import StepFailedError
+from zfs_root_migrate.step import CopyTree
+
+if TYPE_CHECKING:
+    from zfs_root_migrate.world import Progress
+
+CHUNK = 1 << 20
+# file systems stamp with the time of the last timer tick, and clocks are set
+SLACK = 2.0
+EVERY = 200
+UNLIKE_ATTRIBUTES = "extended attributes or ACL"
+# without attributes: a file system that has none, a name that has just gone
+_NO_ATTRIBUTES = (errno.ENOTSUP, errno.ENOENT, errno.ENODATA)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One path that differs, and in what."""
+
+    path: str
+    what: str
+
+    def __str__(self) -> str:
+        """Return one line, with odd bytes of the name made visible."""
+        return f"{self.path!r}: {self.what}"
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What a comparison found."""
+
+    files: int = 0
+    bytes: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    changed_since: list[str] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """Return one line for people."""
+        return (
+            f"{self.files} files and {self.bytes} bytes compared, "
+            f"{len(self.differences)} differ, {len(self.changed_since)} were changed "
+            "on the running system since they were copied"
+        )
+
+    def report(self) -> str:
+        """Return the whole list."""
+        lines = [self.summary()]
+        lines += [f"differs: {difference}" for difference in self.differences]
+        lines += [f"changed since: {path!r}" for path in self.changed_since]
+        return "\n".join(lines) + "\n"
+
+
+def compare_all(
+    pairs: tuple[CopyTree, ...], *, since: float, progress: "Progress"
+) -> Comparison:
+    """Compare each pair; `since` is the Unix time at which the last copy began."""
+    result = Comparison()
+    for tree in pairs:
+        progress.tree_begins(tree)
+        _Walk(tree, since - SLACK, result, progress).compare()
+    return result
+
+
+class _Walk:
+    """One comparison of a source with a destination."""
+
+    def __init__(
+        self, tree: CopyTree, since: float, result: Comparison, progress: "Progress"
+    ) -> None:
+        self._tree = tree
+        self._excluded = frozenset(os.fsencode(path) for path in tree.exclude)
+        self._kept = frozenset(
+            parent
+            for path in self._excluded
+            for n in range(1, path.count(b"/"))
+            for parent in [b"/".join(path.split(b"/")[: n + 1])]
+        )
+        # where the new root has a file of its own, the directory has another time
+        self._own = frozenset(path.rpartition(b"/")[0] for path in self._excluded)
+        self._since = since
+        self._result = result
+        self._progress = progress
+        # inodes with several names: the old one's new one, and the other way
+        self._groups: dict[tuple[int, int], tuple[int, int]] = {}
+        self._origins: dict[tuple[int, int], tuple[int, int]] = {}
+        self._begun = (result.bytes, result.files)
+
+    def compare(self) -> None:
+        flags = os.O_RDONLY | os.O_DIRECTORY
+        old = os.open(self._tree.source, flags)
+        try:
+            new = os.open(self._tree.destination, flags)
+            try:
+                self._top(old, new)
+                self._directory(b"", old, new)
+            finally:
+                os.close(new)
+        finally:
+            os.close(old)
+
+    def _directory(self, path: bytes, old: int, new: int) -> None:
+        names = {os.fsencode(n) for n in os.listdir(old)}
+        there = {os.fsencode(n) for n in os.listdir(new)}
+        for name in sorted(names | there):
+            below = path + b"/" + name
+            if below in self._excluded:
+                continue
+            if name not in there:
+                self._differs(below, "missing on the new root", old, name)
+            elif name not in names:
+                if below not in self._kept:
+                    self._differs(below, "only on the new root", old, None)
+            else:
+                self._entry(below, old, new, name)
+
+    def _entry(self, path: bytes, old: int, new: int, name: bytes) -> None:
+        try:
+            before = os.stat(name, dir_fd=old, follow_symlinks=False)
+            now = os.stat(name, dir_fd=new, follow_symlinks=False)
+        except FileNotFoundError:
+            self._result.changed_since.append(os.fsdecode(path))
+            return
+        self._result.files += 1
+        if self._result.files % EVERY == 0:
+            self._tell()
+        timed = path not in self._own
+        try:
+            for what in self._unlike(before, now, old, new, name, timed=timed):
+                self._differs(path, what, old, name)
+        except OSError as error:
+            raise _unreadable(self._tree.destination + os.fsdecode(path), error) from (
+                error
+            )
+        if stat.S_ISDIR(before.st_mode) and stat.S_ISDIR(now.st_mode):
+            self._descend(path, old, new, name)
+
+    def _tell(self) -> None:
+        size, files = self._begun
+        self._progress.advance(
+            bytes_done=self._result.bytes - size, files_done=self._result.files - files
+        )
+
+    def _descend(self, path: bytes, old: int, new: int, name: bytes) -> None:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+        try:
+            old_dir = os.open(name, flags, dir_fd=old)
+        except FileNotFoundError:
+            self._result.changed_since.append(os.fsdecode(path))
+            return
+        try:
+            new_dir = os.open(name, flags, dir_fd=new)
+            try:
+                self._directory(path, old_dir, new_dir)
+            finally:
+                os.close(new_dir)
+        finally:
+            os.close(old_dir)
+
+    def _unlike(
+        self,
+        before: os.stat_result,
+        now: os.stat_result,
+        old: int,
+        new: int,
+        name: bytes,
+        *,
+        timed: bool,
+    ) -> Iterator[str]:
+        if stat.S_IFMT(before.st_mode) != stat.S_IFMT(now.st_mode):
+            yield "another kind of file"
+            return
+        yield from unlike_metadata(before, now, timed=timed)
+        first = before.st_nlink < 2 or (before.st_dev, before.st_ino) not in (
+            self._groups
+        )
+        if not stat.S_ISDIR(before.st_mode):
+            yield from self._unlike_links(before, now)
+        if stat.S_ISREG(before.st_mode) and first:
+            yield from self._unlike_content(before, now, old, new, name)
+        elif stat.S_ISLNK(before.st_mode) and (
+            os.readlink(name, dir_fd=old) != os.readlink(name, dir_fd=new)
+        ):
+            yield "link text"
+        if first and _attributes(old, name) != _attributes(new, name):
+            yield UNLIKE_ATTRIBUTES
+
+    def _unlike_links(
+        self, before: os.stat_result, now: os.stat_result
+    ) -> Iterator[str]:
+        if before.st_nlink < 2 and now.st_nlink < 2:
+            return
+        key, value = (before.st_dev, before.st_ino), (now.st_dev, now.st_ino)
+        known = (
+            self._groups.setdefault(key, value),
+            self._origins.setdefault(value, key),
+        )
+        if known != (value, key):
+            yield "not the same hard link group"
+
+    def _unlike_content(
+        self,
+        before: os.stat_result,
+        now: os.stat_result,
+        old: int,
+        new: int,
+        name: bytes,
+    ) -> Iterator[str]:
+        if before.st_size != now.st_size:
+            yield f"size {now.st_size} instead of {before.st_size}"
+            return
+        self._result.bytes += before.st_size
+        if before.st_size and not _same_content(old, new, name, before.st_size):
+            yield "content"
+
+    def _top(self, old: int, new: int) -> None:
+        timed = b"" not in self._own
+        for what in unlike_metadata(os.fstat(old), os.fstat(new), timed=timed):
+            self._differs(b"/", what, old, None)
+        if _attributes(old, b".") != _attributes(new, b"."):
+            self._differs(b"/", UNLIKE_ATTRIBUTES, old, None)
+
+    def _differs(self, path: bytes, what: str, folder: int, name: bytes | None) -> None:
+        """Count a difference, or a change that the running system made since."""
+        text = os.fsdecode(path)
+        shown = self._tree.destination + text
+        try:
+            seen = (
+                os.fstat(folder)
+                if name is None
+                else os.stat(name, dir_fd=folder, follow_symlinks=False)
+            )
+            # not the modification time, which anybody can set to the future
+            changed = seen.st_ctime >= self._since
+        except FileNotFoundError:
+            changed = True
+        if changed:
+            self._result.changed_since.append(shown)
+        else:
+            self._result.differences.append(Difference(path=shown, what=what))
+
+
+def _unreadable(path: str, error: OSError) -> StepFailedError:
+    return StepFailedError(
+        f"cannot compare {path!r}: {error.strerror}",
+        resolution="an input/output error means that a disk cannot be read: look at "
+        "dmesg and smartctl before anything else; a backup comes first",
+    )
+
+
+def unlike_metadata(
+    before: os.stat_result, now: os.stat_result, *, timed: bool = True
+) -> Iterator[str]:
+    """Name what differs in owner, mode, time (where `timed`) and device number."""
+    if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+        yield f"owner {now.st_uid}:{now.st_gid}, was {before.st_uid}:{before.st_gid}"
+    if stat.S_IMODE(before.st_mode) != stat.S_IMODE(now.st_mode):
+        yield (
+            f"mode {stat.S_IMODE(now.st_mode):o}, was {stat.S_IMODE(before.st_mode):o}"
+        )
+    if timed and before.st_mtime_ns != now.st_mtime_ns:
+        yield f"modified {now.st_mtime_ns} ns, was {before.st_mtime_ns}"
+    if before.st_rdev != now.st_rdev:
+        yield "device number"
+
+
+def _attributes(folder: int, name: bytes) -> dict[str, bytes]:
+    # listxattr takes no dir_fd; through /proc no path is longer than a name
+    path = b"/proc/self/fd/%d/%s" % (folder, name)
+    try:
+        return {
+            key: os.getxattr(path, key, follow_symlinks=False)
+            for key in os.listxattr(path, follow_symlinks=False)
+        }
+    except OSError as error:
+        if error.errno in _NO_ATTRIBUTES:
+            return {}
+        raise
+
+
+def _same_content(old: int, new: int, name: bytes, size: int) -> bool:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NOATIME
+    try:
+        one = os.open(name, flags, dir_fd=old)
+    except FileNotFoundError:
+        return False
+    try:
+        two = os.open(name, flags, dir_fd=new)
+        try:
+            place = 0
+            while place < size:
+                chunk = os.pread(one, CHUNK, place)
+                if chunk != os.pread(two, CHUNK, place) or not chunk:
+                    return False
+                place += len(chunk)
+            return True
+        finally:
+            os.close(two)
+    finally:
+        os.close(one)

@@ -1,0 +1,103 @@
+"""Makes one tree equal to another, with rsync. Part of the rim.
+
+The one place that knows how files get from the old to the new root. It keeps content,
+owner, mode, nanosecond times, hard links, ACLs, extended attributes and sparseness.
+"""
+
+import re
+from typing import TYPE_CHECKING
+
+from zfs_root_migrate import runner
+from zfs_root_migrate.errors import StepFailedError
+from zfs_root_migrate.step import CopyTree
+
+if TYPE_CHECKING:
+    from zfs_root_migrate.world import Progress
+
+# 24: a file vanished while it was being copied, which is normal on a live system. 23,
+# "partial transfer", is not: rsync then also leaves deletions out.
+VANISHED = 24
+OPTIONS = (
+    "-aHAXS",
+    "--numeric-ids",
+    "--delete",
+    # compares times to the nanosecond; by default rsync does so to the second, and a
+    # rewrite of equal size within one second is missed
+    "--modify-window=-1",
+    "--no-human-readable",
+    "--outbuf=L",
+    "--info=progress2,name0",
+)
+_PROGRESS = re.compile(r"^\s*(\d[\d,]*)\s+\d+%.*?(?:(?:ir|to)-chk=(\d+)/(\d+))?\)?$")
+
+
+def command(tree: CopyTree) -> tuple[str, ...]:
+    """Return the rsync command for a tree."""
+    return (
+        "rsync",
+        *OPTIONS,
+        *(f"--exclude={escape(path)}" for path in tree.exclude),
+        f"{tree.source}/",
+        f"{tree.destination}/",
+    )
+
+
+def escape(path: str) -> str:
+    r"""Return the pattern that matches just this path, rsync(1) FILTER RULES.
+
+    A backslash counts as an escape only in a pattern that has a wildcard.
+
+    >>> escape("/a[b]")
+    '/a\\[b]'
+    """
+    if re.search(r"[*?\[]", path):
+        return re.sub(r"([*?\[\\])", r"\\\1", path)
+    return path
+
+
+def copy_tree(tree: CopyTree, progress: "Progress") -> None:
+    """Copy, and tell how it goes; raises StepFailedError with rsync's own words."""
+    argv = command(tree)
+    progress.command(runner.shell_text(argv))
+    progress.tree_begins(tree)
+    errors: list[str] = []
+    files = 0
+
+    def on_line(line: str, is_error: bool) -> None:
+        nonlocal files
+        seen = None if is_error else _PROGRESS.match(line)
+        if seen:
+            if seen[3]:
+                # only lines that end a file have the count
+                files = int(seen[3]) - int(seen[2])
+            done = int(seen[1].replace(",", ""))
+            progress.advance(bytes_done=done, files_done=files)
+        else:
+            progress.said(line)
+        if is_error:
+            errors.append(line)
+            del errors[:-15]
+
+    status = runner.stream(argv, on_line)
+    if status not in (0, VANISHED):
+        raise StepFailedError(
+            f"copying to {tree.destination} failed (rsync status {status})",
+            details="\n".join(errors),
+            resolution=_resolution(errors),
+        )
+
+
+def _resolution(errors: list[str]) -> str:
+    text = "\n".join(errors)
+    if "No space left on device" in text or "Disk quota exceeded" in text:
+        return (
+            "the new pool is full. Free space on the running system (clean /var/tmp, "
+            "distfiles) and `zfs-root-migrate run` goes on; or go back with `undo` "
+            "and exclude something (`set exclude PATH`) or take a larger disk"
+        )
+    if "Input/output error" in text:
+        return (
+            "a disk cannot be read or written: look at dmesg and smartctl before "
+            "anything else; a backup comes first"
+        )
+    return "mend what rsync complains of; `zfs-root-migrate run` goes on from there"

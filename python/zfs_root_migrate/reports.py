@@ -1,0 +1,271 @@
+"""What the report verbs say, for people and for programs. Pure functions."""
+
+import time
+from typing import Any
+
+from zfs_root_migrate import codec, topology
+from zfs_root_migrate.config import Config
+from zfs_root_migrate.datasets import LAYOUTS
+from zfs_root_migrate.devices import show_size
+from zfs_root_migrate.errors import UsageError
+from zfs_root_migrate.finding import Finding, Severity, finding_json
+from zfs_root_migrate.journal import Record
+from zfs_root_migrate.layout import boot_size, design, swap_size
+from zfs_root_migrate.model import BlockDevice, Facts, Topology
+from zfs_root_migrate.plan import Plan
+from zfs_root_migrate.render import CHROOT_NOTE, duration, step_text
+from zfs_root_migrate.state import NEXT, NEXT_ALONE, Phase, Recorded
+
+NUMBERED = ("target", "topology", "layout")
+_COLOURS = {
+    Severity.INHIBITOR: "\033[1;31m",
+    Severity.WARNING: "\033[1;33m",
+    Severity.INFO: "\033[1;36m",
+}
+_HEADS = {
+    Severity.INHIBITOR: "Must be mended first",
+    Severity.WARNING: "Look at this",
+    Severity.INFO: "Good to know",
+}
+Choices = dict[str, list[dict[str, Any]]]
+
+
+def is_inhibited(findings: tuple[Finding, ...]) -> bool:
+    """Tell whether a finding forbids the migration."""
+    return any(f.severity is Severity.INHIBITOR for f in findings)
+
+
+def check_data(findings: tuple[Finding, ...]) -> dict[str, Any]:
+    """Return the JSON form of a check."""
+    verdict = "inhibited" if is_inhibited(findings) else "ready"
+    return {"verdict": verdict, "findings": [finding_json(f) for f in findings]}
+
+
+def check_text(findings: tuple[Finding, ...], *, colour: bool) -> str:
+    """Write the findings, the worst first, and a verdict in the last line."""
+    lines: list[str] = []
+    for severity in Severity:
+        chosen = [f for f in findings if f.severity is severity]
+        if not chosen:
+            continue
+        on, off = (_COLOURS[severity], "\033[0m") if colour else ("", "")
+        lines.append(f"{on}{_HEADS[severity]} ({len(chosen)}){off}")
+        for finding in chosen:
+            lines += _finding_lines(finding, on, off)
+        lines.append("")
+    bad = sum(f.severity is Severity.INHIBITOR for f in findings)
+    warned = sum(f.severity is Severity.WARNING for f in findings)
+    if bad:
+        lines.append(
+            f"Not ready: {_count(bad, 'thing')} to mend. "
+            "`zfs-root-migrate check --explain KEY` tells more."
+        )
+    else:
+        also = f", {_count(warned, 'warning')}" if warned else ""
+        lines.append(f"Ready{also}. Next: zfs-root-migrate plan")
+    return "\n".join(lines)
+
+
+def _finding_lines(finding: Finding, on: str, off: str) -> list[str]:
+    lines = [f"  {on}{finding.title}{off}  [{finding.key}]", f"    {finding.seen}"]
+    if finding.why:
+        lines.append(f"    why: {finding.why}")
+    if finding.remedy:
+        lines.append("    do:")
+        lines += [f"      {line}" for line in finding.remedy]
+    return lines
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def facts_text(facts: Facts) -> str:
+    """Write the facts in short."""
+    system, boot = facts.system, facts.boot
+    lines = [
+        f"System:   {system.os_name}, {system.machine}, {system.init}, "
+        f"{show_size(system.memory)} memory, "
+        f"{'merged' if system.merged_usr else 'split'} /usr",
+        f"Boot:     {boot.firmware}, kernel {boot.running_kernel}, "
+        f"hostid {boot.hostid or 'none'}, "
+        f"initramfs by {', '.join(boot.generators) or 'nothing known'}",
+        f"ZFS:      userland {system.zfs_userland or 'unknown'}, "
+        f"module {system.zfs_module or 'not loaded'}",
+        f"Portage:  {facts.portage.version or facts.portage.reason or 'unknown'}, "
+        f"profile {facts.portage.profile or 'unknown'}",
+        "Disks:",
+    ]
+    old = topology.old_disks(facts.storage)
+    for disk in topology.disks(facts.storage):
+        what = "the running system" if disk in old else _state(facts, disk)
+        lines.append(f"  {_disk_line(disk)}: {what}")
+    lines.append("All of it: zfs-root-migrate facts --json")
+    return "\n".join(lines)
+
+
+def _disk_line(disk: BlockDevice) -> str:
+    serial = f", serial {disk.serial}" if disk.serial else ""
+    return f"{topology.stable_path(disk)} ({disk.name}, {show_size(disk.size)}{serial})"
+
+
+def _state(facts: Facts, disk: BlockDevice) -> str:
+    reasons = topology.uses(facts.storage, disk)
+    if reasons:
+        return "in use: " + "; ".join(reasons)
+    content = topology.contents(facts.storage, disk)
+    if content:
+        return "not blank: " + "; ".join(content)
+    return (
+        "blank" if topology.is_blank(facts.storage, disk) else "unknown (ask as root)"
+    )
+
+
+def choices(config: Config, facts: Facts) -> Choices:
+    """Return what can be chosen for the settings that have a numbered list."""
+    old = topology.old_disks(facts.storage)
+    targets = []
+    chosen = [topology.find_disk(facts.storage, name) for name in config.target]
+    for disk in topology.disks(facts.storage):
+        if disk not in old:
+            targets.append(
+                {
+                    "value": topology.stable_path(disk),
+                    "chosen": disk in chosen,
+                    "text": ", ".join(
+                        (disk.name, show_size(disk.size), _state(facts, disk))
+                    ),
+                }
+            )
+    topologies = [
+        {
+            "value": str(t),
+            "chosen": t is config.topology,
+            "text": f"{_count(t.fewest_disks, 'new disk')}"
+            + ("" if t is Topology.SINGLE else " at least"),
+        }
+        for t in Topology
+    ]
+    layouts = [
+        {"value": name, "chosen": name == config.layout, "text": f"root is POOL/{root}"}
+        for name, (root, _) in LAYOUTS.items()
+    ]
+    return {"target": targets, "topology": topologies, "layout": layouts}
+
+
+def choices_text(data: Choices, *, colour: bool) -> str:
+    """Write numbered lists with the chosen one starred, as eselect does."""
+    lines = []
+    on, off = ("\033[1;34m", "\033[0m") if colour else ("", "")
+    titles = {
+        "target": "New disks (set target NUMBER...)",
+        "topology": "Topologies (set topology NUMBER)",
+        "layout": "Dataset layouts (set layout NUMBER)",
+    }
+    for name, rows in data.items():
+        lines.append(f"{titles[name]}:")
+        for number, row in enumerate(rows, 1):
+            star = f" {on}*{off}" if row["chosen"] else ""
+            lines.append(f"  [{number}]   {row['value']}{star}  ({row['text']})")
+        if not rows:
+            lines.append("  (none found)")
+    return "\n".join(lines)
+
+
+def by_number(name: str, words: tuple[str, ...], data: Choices) -> tuple[str, ...]:
+    """Replace numbers of the list by what they stand for."""
+    rows = data[name]
+    found = []
+    for word in words:
+        if not word.isdigit():
+            found.append(word)
+        elif 0 < int(word) <= len(rows):
+            found.append(str(rows[int(word) - 1]["value"]))
+        else:
+            raise UsageError(
+                f"there is no {name} number {word}",
+                resolution=f"zfs-root-migrate list {name}",
+            )
+    return tuple(found)
+
+
+def resolved(config: Config, facts: Facts) -> dict[str, str]:
+    """Say what settings come to on this machine, where that is not plain."""
+    found = [topology.find_disk(facts.storage, name) for name in config.target]
+    targets = [_disk_line(d) if d else "no such disk here" for d in found]
+    old = [_disk_line(disk) for disk in topology.old_disks(facts.storage)]
+    root = LAYOUTS[config.layout][0]
+    return {
+        "target": "; ".join(targets),
+        "boot-size": show_size(boot_size(config, facts)),
+        "swap-size": show_size(swap_size(config, facts)),
+        "layout": f"the root is {config.pool}/{root}",
+        "join-old-disk": "; ".join(old) if config.join_old_disk else "",
+    }
+
+
+def settings_text(
+    rows: tuple[tuple[str, str, bool], ...], comes_to: dict[str, str]
+) -> str:
+    """Write the settings; the ones that differ from the default are starred."""
+    width = max(len(name) for name, _, _ in rows)
+    lines = []
+    for name, value, default in rows:
+        meaning = f"  ({comes_to[name]})" if comes_to.get(name) else ""
+        lines.append(f"  {name:<{width}}  {value}{'' if default else ' *'}{meaning}")
+    return "\n".join(lines)
+
+
+def status_line(now: Phase, recorded: Recorded | None) -> str:
+    """Say where it stands and what is next."""
+    joins = recorded is not None and design(recorded.config, recorded.facts).old_disk
+    if now is Phase.ARRIVED and not joins:
+        return NEXT_ALONE
+    return NEXT[now]
+
+
+def status_text(
+    now: Phase,
+    recorded: Recorded | None,
+    records: tuple[Record, ...],
+    at_work: str | None,
+) -> str:
+    """Write where it stands, on which disks, and what is next."""
+    lines = []
+    if recorded is not None:
+        layout = design(recorded.config, recorded.facts)
+        disks = ", ".join(disk.path for disk in layout.disks)
+        lines.append(f"Pool {layout.pool} on {disks}")
+        if layout.old_disk is not None:
+            lines.append(f"Old disk: {layout.old_disk.path}")
+    if records:
+        newest = records[-1]
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(newest.time))
+        step = f", step {newest.step}" if newest.step else ""
+        lines.append(f"Last in the journal: {newest.verb}{step}: {newest.event} {when}")
+    if at_work is not None:
+        lines.append(f"At work now: process {at_work}")
+    return "\n".join([*lines, status_line(now, recorded)])
+
+
+def status_data(
+    now: Phase, recorded: Recorded | None, records: tuple[Record, ...]
+) -> dict[str, Any]:
+    """Return the JSON form of the status."""
+    layout = design(recorded.config, recorded.facts) if recorded else None
+    return {
+        "phase": str(now),
+        "next": status_line(now, recorded),
+        "pool": layout.pool if layout else None,
+        "disks": [disk.path for disk in layout.disks] if layout else [],
+        "old_disk": layout.old_disk.path if layout and layout.old_disk else None,
+        "journal": [codec.encode(record) for record in records[-20:]],
+    }
+
+
+def steps_text(plan: Plan) -> str:
+    """Write the steps of a plan with their commands."""
+    lines = [f"Steps of `{plan.verb}` (about {duration(plan.seconds)} in all):"]
+    for number, step in enumerate(plan.steps, 1):
+        lines += ["", *step_text(step, number)]
+    return "\n".join([*lines, "", CHROOT_NOTE])

@@ -1,0 +1,166 @@
+"""The state directory: what was decided, and where the migration stands."""
+
+import contextlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from zfs_root_migrate import codec, journal
+from zfs_root_migrate.config import Config
+from zfs_root_migrate.errors import UsageError
+from zfs_root_migrate.facts import dump_facts, load_facts
+from zfs_root_migrate.journal import Event, Record
+from zfs_root_migrate.model import Facts
+from zfs_root_migrate.paths import REPORT
+from zfs_root_migrate.plan import Plan
+
+SCHEMA = "zfs-root-migrate/state"
+VERSION = 1
+
+
+class Phase(StrEnum):
+    """Where a migration stands."""
+
+    NOTHING = "nothing"
+    STARTED = "started"
+    COPIED = "copied"
+    SYNCING = "syncing"
+    UNDOING = "undoing"
+    ARRIVED = "arrived"
+    MIRRORING = "mirroring"
+    MIRRORED = "mirrored"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What was decided when the migration began."""
+
+    config: Config
+    facts: Facts
+    digest: str
+    plan: Plan
+
+
+class State:
+    """Reads and writes one state directory."""
+
+    def __init__(self, directory: str) -> None:
+        """Nothing is read or made yet."""
+        self.directory = Path(directory)
+        self.journal_path = self.directory / "journal.jsonl"
+        self._plan = self.directory / "plan.json"
+        self._facts = self.directory / "facts.json"
+        self._report = self.directory / Path(REPORT).name
+
+    def recorded(self) -> Recorded | None:
+        """Return what was decided, or None where nothing has begun."""
+        try:
+            text = self._plan.read_text("utf-8")
+            facts = self._facts.read_text("utf-8")
+        except FileNotFoundError:
+            return None
+        except PermissionError as error:
+            raise UsageError(
+                f"cannot read {self.directory}",
+                details=str(error),
+                resolution="only root can see the state of a migration",
+            ) from None
+        data = _parse(text, self._plan)
+        return Recorded(
+            config=codec.decode(Config, data.get("config"), "config"),
+            facts=load_facts(facts, str(self._facts)),
+            digest=str(data.get("digest")),
+            plan=codec.decode(Plan, data.get("plan"), "plan"),
+        )
+
+    def record(self, config: Config, facts: Facts, plan: Plan) -> None:
+        """Write down what was decided; plan.json comes last and makes it valid."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # of an undo that was cut short while it forgot: not of this migration
+        self.journal_path.unlink(missing_ok=True)
+        journal.write_state(self._facts, dump_facts(facts))
+        data = {
+            "schema": SCHEMA,
+            "version": VERSION,
+            "config": codec.encode(config),
+            "digest": plan.digest,
+            "plan": codec.encode(plan),
+        }
+        journal.write_state(self._plan, json.dumps(data, indent=1) + "\n")
+
+    def records(self) -> tuple[Record, ...]:
+        """Return what the journal says."""
+        try:
+            return journal.read_records(self.journal_path)[0]
+        except PermissionError:
+            return ()
+
+    def forget(self) -> None:
+        """Remove everything; plan.json goes first, as it makes the rest valid."""
+        names = (self._plan, self._facts, self.journal_path)
+        for path in (*names, self._report):
+            path.unlink(missing_ok=True)
+        for part in self.directory.glob("*.part"):
+            part.unlink()
+        with contextlib.suppress(OSError):
+            # somebody else's file in there stays, and does no harm
+            self.directory.rmdir()
+
+
+def _parse(text: str, path: Path) -> dict[str, object]:
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{path} is damaged: {error}") from None
+    if not isinstance(data, dict) or data.get("version") != VERSION:
+        raise UsageError(
+            f"{path} was written by another version",
+            resolution="use the version of zfs-root-migrate that began the migration",
+        )
+    return data
+
+
+def phase(
+    recorded: Recorded | None, records: tuple[Record, ...], *, on_new_root: bool
+) -> Phase:
+    """Work out where the migration stands."""
+    if recorded is None:
+        return Phase.NOTHING
+    ends = {r.verb for r in records if r.event is Event.END}
+    begun = {r.verb for r in records if r.event is Event.BEGIN}
+    if on_new_root:
+        if "mirror" in ends:
+            return Phase.MIRRORED
+        return Phase.MIRRORING if "mirror" in begun else Phase.ARRIVED
+    if any(r.event is Event.UNDONE for r in records):
+        return Phase.UNDOING
+    newest = next(
+        (r for r in reversed(records) if r.event in (Event.BEGIN, Event.END)), None
+    )
+    if "run" not in ends or newest is None:
+        return Phase.STARTED
+    return Phase.COPIED if newest.event is Event.END else Phase.SYNCING
+
+
+NEXT = {
+    Phase.NOTHING: "nothing has begun; next: zfs-root-migrate check",
+    Phase.STARTED: "begun and not finished; next: `zfs-root-migrate run` goes on, "
+    "`zfs-root-migrate undo` goes back",
+    Phase.COPIED: "the new root is complete; next: boot from the new disk (choose it "
+    "in the firmware's boot menu), then `zfs-root-migrate mirror` there. "
+    "`zfs-root-migrate sync` brings the copy up to date before that, "
+    "`zfs-root-migrate undo` goes back",
+    Phase.SYNCING: "the copy was finished, a pass or comparison after that was not; "
+    "next: `zfs-root-migrate sync` brings it to its end, `undo` goes back",
+    Phase.UNDOING: "going back was begun and not finished; next: zfs-root-migrate undo",
+    Phase.ARRIVED: "this is the new root, running; next: `zfs-root-migrate mirror` "
+    "takes the old disk in, no turning back. To go back, boot from the old disk",
+    Phase.MIRRORING: "the old disk is being taken in; next: `zfs-root-migrate mirror` "
+    "goes on",
+    Phase.MIRRORED: "done: the system runs from a mirrored pool",
+}
+NEXT_ALONE = (
+    "done: this is the new root, running; the old disk stays out of the pool and is "
+    "yours to use"
+)

@@ -1,0 +1,299 @@
+"""What each verb shows and asks, between the command line and the workflow."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from zfs_root_migrate import __version__, codec, config, journal, reports, workflow
+from zfs_root_migrate import plan as planning
+from zfs_root_migrate.config import Config
+from zfs_root_migrate.errors import ExitStatus, UsageError
+from zfs_root_migrate.facts import dump_facts, gather, load_facts
+from zfs_root_migrate.finding import explain
+from zfs_root_migrate.layout import DiskLayout, design
+from zfs_root_migrate.model import Facts
+from zfs_root_migrate.output import Terminal
+from zfs_root_migrate.paths import LOCK, LOG, STATE
+from zfs_root_migrate.reader import LiveReader, RecordingReader, dump_recording
+from zfs_root_migrate.render import plan_text
+from zfs_root_migrate.steps.copying import left_hidden, left_out, left_out_mounts
+
+
+def dispatch(terminal: Terminal, args: argparse.Namespace) -> int:
+    """Run the verb that the command line names."""
+    return _VERBS[args.verb](terminal, args)
+
+
+def _session(terminal: Terminal, args: argparse.Namespace) -> workflow.Session:
+    facts = _given_facts(args)
+    return workflow.new_session(terminal, _config(args), facts)
+
+
+def _recorded_session(terminal: Terminal) -> workflow.Session:
+    """Return a session that needs no settings: they were recorded."""
+    session = workflow.new_session(terminal, Config(), None)
+    session.ask_portage = False
+    return session
+
+
+def _given_facts(args: argparse.Namespace) -> Facts | None:
+    path = getattr(args, "facts", None)
+    if path is None:
+        return None
+    return load_facts(_read(path), path)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8", "surrogateescape")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _settings_path(args: argparse.Namespace) -> Path:
+    return Path(args.config or config.SETTINGS_FILE)
+
+
+def _config(args: argparse.Namespace) -> Config:
+    """Read the settings file, where there is one, and the wishes of this time."""
+    path = _settings_path(args)
+    values: dict[str, tuple[str, ...]] = {}
+    if args.config or path.exists():
+        values = config.read_settings(_read(str(path)), str(path))
+    for wish in getattr(args, "set", []):
+        name, equals, words = wish.partition("=")
+        if not equals:
+            raise UsageError(f"--set {wish}: wanted NAME=VALUE")
+        many = config.find_setting(name).many
+        values[name] = tuple(words.split(",")) if many and words else (words,)
+    return config.parse_config(values)
+
+
+def _show_json(terminal: Terminal, kind: str, data: dict[str, Any]) -> None:
+    head = {"schema": f"zfs-root-migrate/{kind}", "version": 1}
+    terminal.result(json.dumps({**head, **data}, indent=1))
+
+
+def _check(terminal: Terminal, args: argparse.Namespace) -> int:
+    if args.explain:
+        terminal.result(explain(args.explain))
+        return ExitStatus.DONE
+    findings = _session(terminal, args).findings()
+    if args.json:
+        _show_json(terminal, "check", reports.check_data(findings))
+    else:
+        terminal.result(reports.check_text(findings, colour=terminal.colour_out))
+    inhibited = reports.is_inhibited(findings)
+    return ExitStatus.INHIBITED if inhibited else ExitStatus.DONE
+
+
+def _facts(terminal: Terminal, args: argparse.Namespace) -> int:
+    reader = RecordingReader(LiveReader())
+    facts = gather(reader, state_dir=STATE, tool_version=__version__)
+    if args.record:
+        try:
+            Path(args.record).write_text(
+                dump_recording(reader.recording), encoding="utf-8"
+            )
+        except OSError as error:
+            raise UsageError(f"cannot write {args.record}: {error.strerror}") from None
+    if args.json:
+        terminal.result(dump_facts(facts))
+    elif not args.record:
+        terminal.result(reports.facts_text(facts))
+    return ExitStatus.DONE
+
+
+def _list(terminal: Terminal, args: argparse.Namespace) -> int:
+    session = _session(terminal, args)
+    data = reports.choices(session.config, session.facts())
+    wanted = {args.what: data[args.what]} if args.what else data
+    if args.json:
+        _show_json(terminal, "list", wanted)
+    else:
+        terminal.result(reports.choices_text(wanted, colour=terminal.colour_out))
+    return ExitStatus.DONE
+
+
+def _show(terminal: Terminal, args: argparse.Namespace) -> int:
+    session = _session(terminal, args)
+    rows = config.config_rows(session.config)
+    comes_to = reports.resolved(session.config, session.facts())
+    if args.json:
+        data = {
+            name: {"value": v, "default": d, "comes_to": comes_to.get(name, "")}
+            for name, v, d in rows
+        }
+        _show_json(terminal, "show", {"settings": data})
+    else:
+        terminal.result(reports.settings_text(rows, comes_to))
+    return ExitStatus.DONE
+
+
+def _set(terminal: Terminal, args: argparse.Namespace) -> int:
+    words = tuple(args.values)
+    if any(word.isdigit() for word in words) and args.name in reports.NUMBERED:
+        session = workflow.new_session(terminal, _config(args), None)
+        data = reports.choices(session.config, session.facts())
+        words = reports.by_number(args.name, words, data)
+    if words:
+        config.parse_setting(args.name, words)
+    path = _settings_path(args)
+    text = _read(str(path)) if path.exists() else ""
+    changed = config.change_settings(text, args.name, words)
+    config.read_settings(changed, str(path))
+    try:
+        _write(path, changed)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}: {error.strerror}",
+            resolution="run it as root, or name a file of your own with --config",
+        ) from None
+    terminal.talk(f"{args.name} = {' '.join(words) or '(default)'}")
+    return ExitStatus.DONE
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the settings file whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8", errors="surrogateescape")
+    part.replace(path)
+
+
+def _plan(terminal: Terminal, args: argparse.Namespace) -> int:
+    session = _session(terminal, args)
+    workflow.inhibit(session.findings())
+    plan = planning.plan_run(session.config, session.facts())
+    layout = design(session.config, session.facts())
+    if getattr(args, "json", False):
+        data = {
+            "digest": plan.digest,
+            "seconds": plan.seconds,
+            "layout": codec.encode(layout),
+            "steps": codec.encode(plan.steps),
+        }
+        _show_json(terminal, "plan", data)
+        return ExitStatus.DONE
+    skipped = (
+        *left_out_mounts(session.config, session.facts()),
+        *left_out(session.config, session.facts(), layout),
+        *left_hidden(layout),
+    )
+    terminal.result(plan_text(plan, session.facts(), layout, skipped))
+    return ExitStatus.DONE
+
+
+def _run(terminal: Terminal, args: argparse.Namespace) -> int:
+    if args.pretend:
+        return _plan(terminal, args)
+    workflow.require_root("run")
+    session = _session(terminal, args)
+    workflow.run(session, _confirmer(terminal, args))
+    terminal.result(reports.status_line(*workflow.current_phase(session)))
+    return ExitStatus.DONE
+
+
+def _confirmer(terminal: Terminal, args: argparse.Namespace) -> Callable[[str], bool]:
+    def confirm(question: str) -> bool:
+        if args.yes:
+            return True
+        if not terminal.live:
+            raise UsageError(
+                "nobody is there to ask", resolution="give --yes to go ahead"
+            )
+        return terminal.ask(f"{question} [yes/no]").lower() in ("yes", "y")
+
+    return confirm
+
+
+def _sync(terminal: Terminal, args: argparse.Namespace) -> int:
+    workflow.require_root("sync")
+    workflow.sync(_recorded_session(terminal), discard=args.discard)
+    terminal.result("The copy is up to date again, compared and closed.")
+    return ExitStatus.DONE
+
+
+def _verify(terminal: Terminal, args: argparse.Namespace) -> int:
+    workflow.require_root("verify")
+    workflow.verify(_recorded_session(terminal))
+    terminal.result("Verified: every file and every link of the boot chain.")
+    return ExitStatus.DONE
+
+
+def _status(terminal: Terminal, args: argparse.Namespace) -> int:
+    session = _recorded_session(terminal)
+    now, recorded = workflow.current_phase(session)
+    if args.json:
+        data = reports.status_data(now, recorded, session.state.records())
+        _show_json(terminal, "status", data)
+    else:
+        at_work = journal.holder(LOCK)
+        text = reports.status_text(now, recorded, session.state.records(), at_work)
+        terminal.result(text)
+    return ExitStatus.DONE
+
+
+def _undo(terminal: Terminal, args: argparse.Namespace) -> int:
+    workflow.require_root("undo")
+    undone = workflow.undo(_recorded_session(terminal), _confirmer(terminal, args))
+    terminal.result(
+        "Everything is as it was before `run`; the log stays: " + LOG
+        if undone
+        else "Nothing was begun, so there is nothing to undo."
+    )
+    return ExitStatus.DONE
+
+
+def _mirror(terminal: Terminal, args: argparse.Namespace) -> int:
+    workflow.require_root("mirror")
+    session = _recorded_session(terminal)
+    if args.pretend:
+        return _mirror_plan(terminal, session)
+
+    def confirm(old: DiskLayout) -> str:
+        if args.serial is not None:
+            return str(args.serial) if agreed() else ""
+        terminal.talk(
+            f"Everything on the old disk {old.path} ({old.model or 'no model'}) will "
+            "be destroyed. There is no turning back."
+        )
+        if not terminal.live:
+            raise UsageError(
+                "nobody is there to ask", resolution="give --yes --serial SERIAL"
+            )
+        return terminal.ask("Its serial number, to go on:")
+
+    def agreed() -> bool:
+        question = "Destroy everything on the old disk? There is no turning back."
+        return _confirmer(terminal, args)(question)
+
+    workflow.mirror(session, confirm)
+    terminal.result(reports.status_line(*workflow.current_phase(session)))
+    return ExitStatus.DONE
+
+
+def _mirror_plan(terminal: Terminal, session: workflow.Session) -> int:
+    recorded = session.state.recorded()
+    if recorded is None:
+        raise UsageError("no migration was begun", resolution="zfs-root-migrate status")
+    plan = planning.plan_mirror(recorded.config, recorded.facts, session.facts())
+    terminal.result(reports.steps_text(plan))
+    return ExitStatus.DONE
+
+
+_VERBS: dict[str, Callable[[Terminal, argparse.Namespace], int]] = {
+    "check": _check,
+    "facts": _facts,
+    "list": _list,
+    "show": _show,
+    "set": _set,
+    "plan": _plan,
+    "run": _run,
+    "sync": _sync,
+    "verify": _verify,
+    "status": _status,
+    "undo": _undo,
+    "mirror": _mirror,
+}

@@ -1,0 +1,286 @@
+"""One function for each verb that acts: facts, checks, plan, executor."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from zfs_root_migrate import __version__, runner, topology
+from zfs_root_migrate import plan as planning
+from zfs_root_migrate.checks import run_checks
+from zfs_root_migrate.config import Config
+from zfs_root_migrate.errors import InhibitedError, MigrateError, UsageError
+from zfs_root_migrate.executor import Executor
+from zfs_root_migrate.facts import gather
+from zfs_root_migrate.finding import Finding, Severity
+from zfs_root_migrate.journal import Event, Journal, Lock, Record
+from zfs_root_migrate.layout import DiskLayout, design
+from zfs_root_migrate.model import Facts
+from zfs_root_migrate.output import Log, Reporter, Terminal
+from zfs_root_migrate.paths import LOCK, LOG, STATE
+from zfs_root_migrate.plan import Plan
+from zfs_root_migrate.reader import LiveReader, Reader
+from zfs_root_migrate.state import Phase, Recorded, State, phase
+from zfs_root_migrate.world import LiveWorld
+
+Confirm = Callable[[str], bool]
+
+
+@dataclass(slots=True)
+class Session:
+    """What a verb works with."""
+
+    terminal: Terminal
+    config: Config
+    reader: Reader
+    state: State
+    given_facts: Facts | None = None
+    ask_portage: bool = True
+
+    def facts(self) -> Facts:
+        """Return the facts that were given, or read the machine."""
+        if self.given_facts is None:
+            self.given_facts = gather(
+                self.reader,
+                state_dir=STATE,
+                tool_version=__version__,
+                ask_portage=self.ask_portage,
+            )
+        return self.given_facts
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what the checks find."""
+        return run_checks(self.facts(), self.config)
+
+
+def new_session(terminal: Terminal, config: Config, facts: Facts | None) -> Session:
+    """Return a session on the running machine, or on recorded facts."""
+    return Session(terminal, config, LiveReader(), State(STATE), facts)
+
+
+def require_root(verb: str) -> None:
+    """Stop unless this is root."""
+    if os.geteuid() != 0:
+        raise UsageError(
+            f"`{verb}` needs root",
+            resolution="run it as root, or see what it would do: zfs-root-migrate plan",
+        )
+
+
+def on_new_root(recorded: Recorded | None, reader: Reader) -> bool:
+    """Tell whether the running root is the migrated one."""
+    if recorded is None:
+        return False
+    answer = reader.query("findmnt", "--noheadings", "--output=SOURCE,FSTYPE", "/")
+    root = design(recorded.config, recorded.facts).root
+    return answer.stdout.split() == [root, "zfs"]
+
+
+def current_phase(session: Session) -> tuple[Phase, Recorded | None]:
+    """Return where the migration stands and what was decided."""
+    recorded = session.state.recorded()
+    arrived = on_new_root(recorded, session.reader)
+    records = session.state.records()
+    return phase(recorded, records, on_new_root=arrived), recorded
+
+
+def inhibit(findings: tuple[Finding, ...]) -> None:
+    """Stop where a finding forbids to go on."""
+    inhibitors = [f for f in findings if f.severity is Severity.INHIBITOR]
+    if inhibitors:
+        raise InhibitedError(
+            f"{len(inhibitors)} thing{'s' * (len(inhibitors) > 1)} must be mended "
+            "first; nothing was changed",
+            details="\n".join(f"{f.key}: {f.seen}" for f in inhibitors),
+            resolution="`zfs-root-migrate check` shows what to type for each",
+        )
+
+
+def run(session: Session, confirm: Confirm) -> None:
+    """Begin or go on with the migration, up to the reboot."""
+    with Lock(LOCK):
+        now, recorded = current_phase(session)
+        if now in (Phase.ARRIVED, Phase.MIRRORING, Phase.MIRRORED):
+            raise UsageError(
+                "this is the new root already", resolution="zfs-root-migrate status"
+            )
+        if now is Phase.UNDOING:
+            raise UsageError(
+                "going back was begun and not finished",
+                resolution="finish it: zfs-root-migrate undo",
+            )
+        if now is Phase.COPIED:
+            session.terminal.talk(
+                "The new root is complete already. `zfs-root-migrate sync` brings it "
+                "up to date, `undo` goes back."
+            )
+            return
+        if recorded is not None and session.config != recorded.config:
+            session.terminal.talk(
+                "Going on with the settings that were in force at the beginning; "
+                "changed since then: they count after `undo`."
+            )
+        plan = _resumed(recorded) if recorded else _begun(session, confirm)
+        _execute(session, plan)
+
+
+def _begun(session: Session, confirm: Confirm) -> Plan:
+    """Check, plan, ask and write down what was decided."""
+    inhibit(session.findings())
+    plan = planning.plan_run(session.config, session.facts())
+    targets = ", ".join(d.path for d in design(session.config, session.facts()).disks)
+    question = f"Write to {targets}? On the old disk only what `plan` lists is touched."
+    if not confirm(question):
+        raise UsageError("nothing was changed")
+    session.state.record(session.config, session.facts(), plan)
+    return plan
+
+
+def _resumed(recorded: Recorded) -> Plan:
+    """Make the recorded plan anew and see that it is the same."""
+    plan = planning.plan_run(recorded.config, recorded.facts)
+    same_plan(plan, recorded)
+    return plan
+
+
+def same_plan(plan: Plan, recorded: Recorded) -> None:
+    """Stop where this version would do something else than what was begun."""
+    if plan.digest != recorded.digest:
+        raise UsageError(
+            "this version of zfs-root-migrate would do something else than what was "
+            "begun",
+            details=f"begun by version {recorded.facts.tool_version}, this is "
+            f"{__version__}",
+            resolution="go on with the version that began it, or go back with "
+            "`zfs-root-migrate undo` and begin anew",
+        )
+
+
+def _execute(session: Session, plan: Plan) -> None:
+    journal = Journal.open(session.state.journal_path)
+    try:
+        runner.enter_own_mounts()
+        _executor(session, journal).run(plan)
+    finally:
+        journal.close()
+
+
+def _executor(session: Session, journal: Journal) -> Executor:
+    reporter = Reporter(session.terminal, Log(LOG))
+    world = LiveWorld(reporter, copied_since=lambda: _pass_began(journal.records))
+    return Executor(world, journal, reporter)
+
+
+# the steps in which a copying pass begins, at once
+_PASSES = ("copy", "initramfs", "delta")
+
+
+def _pass_began(records: list[Record]) -> float:
+    """Return the Unix time at which the newest copying pass began.
+
+    What the running system changed before that must be equal; what it changed later may
+    differ.
+    """
+    begun = [r.time for r in records if r.event is Event.INTENT and r.step in _PASSES]
+    return begun[-1] if begun else 0.0
+
+
+def sync(session: Session, *, discard: bool) -> None:
+    """Bring a finished copy up to date.
+
+    `discard` gives up what was written in the new root since.
+    """
+    _on_finished(session, partial(planning.plan_sync, discard=discard))
+
+
+def verify(session: Session) -> None:
+    """Compare every file and look at every link of the boot chain."""
+    _on_finished(session, planning.plan_verify)
+
+
+def _on_finished(session: Session, make: Callable[[Config, Facts], Plan]) -> None:
+    with Lock(LOCK):
+        now, recorded = current_phase(session)
+        if now not in (Phase.COPIED, Phase.SYNCING) or recorded is None:
+            raise UsageError(
+                "there is no finished copy to work on",
+                details=f"the migration's phase is: {now}",
+                resolution="zfs-root-migrate status",
+            )
+        same_plan(planning.plan_run(recorded.config, recorded.facts), recorded)
+        _execute(session, make(recorded.config, recorded.facts))
+
+
+def undo(session: Session, confirm: Confirm) -> bool:
+    """Go back to how it was, from any point before `mirror`; False: nothing to do."""
+    with Lock(LOCK):
+        now, recorded = current_phase(session)
+        if recorded is None:
+            return False
+        if now in (Phase.ARRIVED, Phase.MIRRORING, Phase.MIRRORED):
+            raise UsageError(
+                "this is the new root: it cannot take itself away",
+                resolution="boot from the old disk and run undo there"
+                if now is Phase.ARRIVED
+                else "the old disk was given up by `mirror`; there is no way back",
+            )
+        disks = ", ".join(d.path for d in design(recorded.config, recorded.facts).disks)
+        if not confirm(f"Take everything off {disks} again?"):
+            raise UsageError("nothing was changed")
+        journal = Journal.open(session.state.journal_path)
+        runner.enter_own_mounts()
+        # the recorded steps, not those that this version would plan
+        _executor(session, journal).undo(recorded.plan)
+        journal.close()
+        session.state.forget()
+        return True
+
+
+def mirror(session: Session, confirm: Callable[[DiskLayout], str]) -> None:
+    """Take the old disk in; `confirm` returns the serial that the user gave."""
+    with Lock(LOCK):
+        now, recorded = current_phase(session)
+        if now not in (Phase.ARRIVED, Phase.MIRRORING) or recorded is None:
+            raise UsageError(
+                "`mirror` takes the old disk into the new root's pool, and this is not "
+                "a new root that waits for it",
+                details=f"the migration's phase is: {now}",
+                resolution="zfs-root-migrate status",
+            )
+        plan = planning.plan_mirror(recorded.config, recorded.facts, session.facts())
+        old = design(recorded.config, recorded.facts).old_disk
+        assert old is not None
+        _same_disk(session.facts(), old)
+        serial = confirm(old)
+        if serial != (old.serial or old.path):
+            raise InhibitedError(
+                f"the serial {serial!r} is not the old disk's; nothing was changed",
+                details=f"the old disk is {old.path}, {old.model or 'no model'}, "
+                f"serial {old.serial or 'none, give its path instead'}",
+                resolution="look at the disk's label and at lsblk -o NAME,SERIAL",
+            )
+        _execute_here(session, plan)
+
+
+def _execute_here(session: Session, plan: Plan) -> None:
+    journal = Journal.open(session.state.journal_path)
+    try:
+        _executor(session, journal).run(plan)
+    finally:
+        journal.close()
+
+
+def _same_disk(facts: Facts, old: DiskLayout) -> None:
+    """See that the disk at the recorded path is the old disk, and is free."""
+    found = topology.find_disk(facts.storage, old.path)
+    if found is None:
+        raise MigrateError(
+            f"the old disk {old.path} is not there",
+            resolution="connect it; `zfs-root-migrate facts` shows the disks",
+        )
+    if (found.serial, found.size) != (old.serial, old.size):
+        raise MigrateError(
+            f"{old.path} is not the old disk",
+            details=f"recorded: serial {old.serial}, {old.size} bytes; found: serial "
+            f"{found.serial}, {found.size} bytes",
+        )

@@ -1,0 +1,224 @@
+"""The real machine: carries out actions and answers probes. Part of the rim."""
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from zfs_root_migrate import comparison, copier, runner
+from zfs_root_migrate.errors import StepFailedError, VerificationError
+from zfs_root_migrate.paths import NEW
+from zfs_root_migrate.step import (
+    Action,
+    Await,
+    Beside,
+    CompareTrees,
+    CopyTree,
+    Probe,
+    Require,
+    Run,
+    WriteFile,
+)
+
+
+class Progress(Protocol):
+    """Who is told what happens inside a step."""
+
+    def command(self, text: str) -> None:
+        """A command is started; `text` can be pasted into a shell."""
+
+    def said(self, text: str) -> None:
+        """A command wrote a line."""
+
+    def noted(self, text: str) -> None:
+        """Something that the user should read."""
+
+    def tree_begins(self, tree: CopyTree) -> None:
+        """A tree is being copied or compared from now on."""
+
+    def advance(self, *, bytes_done: int, files_done: int) -> None:
+        """How far the present tree is, counted from its beginning."""
+
+    def percent(self, done: float | None) -> None:
+        """How far something is that the kernel does by itself."""
+
+
+class LiveWorld:
+    """The machine that this process runs on."""
+
+    def __init__(
+        self, progress: Progress, *, copied_since: Callable[[], float]
+    ) -> None:
+        """`copied_since` gives the Unix time at which the last copying pass began."""
+        self._progress = progress
+        self._copied_since = copied_since
+
+    def holds(self, probe: Probe) -> bool:
+        """Tell whether the probe's answer is the expected one."""
+        answer = _ask(probe)
+        return fits(probe, answer) is probe.holds
+
+    def act(self, action: Action) -> None:
+        """Do it, or raise StepFailedError."""
+        match action:
+            case Run():
+                self._run(action)
+            case WriteFile():
+                write_file(action)
+            case Require():
+                self._require(action)
+            case CopyTree():
+                copier.copy_tree(action, self._progress)
+            case CompareTrees():
+                self._compare(action)
+            case Beside():
+                self._beside(action)
+            case Await():
+                self._await(action)
+
+    def _run(self, action: Run) -> None:
+        if action.when is not None and not self.holds(action.when):
+            return
+        text = runner.shell_text(action.argv, action.chroot)
+        self._progress.command(text)
+        said: list[str] = []
+
+        def on_line(line: str, _is_error: bool) -> None:
+            said.append(line)
+            del said[:-20]
+            self._progress.said(line)
+
+        status = runner.stream(
+            action.argv, on_line, stdin=action.stdin, chroot=action.chroot
+        )
+        if status not in action.accept:
+            raise _failed(action, text, status, said)
+
+    def _beside(self, action: Beside) -> None:
+        run = action.run
+        text = runner.shell_text(run.argv, run.chroot)
+        self._progress.command(f"{text} &")
+        child = runner.Background(run.argv, chroot=run.chroot)
+        try:
+            for other in action.meanwhile:
+                self.act(other)
+            status, said = child.wait()
+        finally:
+            child.close()
+        for line in said:
+            self._progress.said(line)
+        if status not in run.accept:
+            raise _failed(run, text, status, said[-20:])
+
+    def _require(self, action: Require) -> None:
+        answer = _ask(action.probe)
+        if fits(action.probe, answer) is not action.probe.holds:
+            raise StepFailedError(
+                action.brief,
+                details=f"{runner.shell_text(action.probe.argv)}\n"
+                + (answer.stdout + answer.stderr)[:2000].rstrip(),
+                resolution=action.resolution,
+            )
+
+    def _compare(self, action: CompareTrees) -> None:
+        result = comparison.compare_all(
+            action.pairs, since=self._copied_since(), progress=self._progress
+        )
+        Path(action.report).write_text(
+            result.report(), encoding="utf-8", errors="surrogateescape"
+        )
+        self._progress.noted(result.summary())
+        if result.differences:
+            first = "\n".join(str(d) for d in result.differences[:10])
+            raise VerificationError(
+                f"{len(result.differences)} differences between the old and the new "
+                "root",
+                details=f"{first}\nAll of them: {action.report}",
+                resolution="`zfs-root-migrate run` copies again what differs; if the "
+                "same files differ again, test memory and disk",
+            )
+
+    def _await(self, action: Await) -> None:
+        while True:
+            answer = runner.query(action.argv)
+            text = answer.stdout
+            failed = action.failed and re.search(action.failed, text, re.M)
+            if answer.status != 0 or failed:
+                raise StepFailedError(
+                    f"something went wrong while {action.what}",
+                    details=f"{runner.shell_text(action.argv)}\n{text}{answer.stderr}",
+                )
+            if re.search(action.done, text, re.M):
+                return
+            seen = action.progress and re.search(action.progress, text, re.M)
+            self._progress.percent(float(seen[1]) if seen else None)
+            time.sleep(action.interval)
+
+
+def _failed(action: Run, text: str, status: int, said: list[str]) -> StepFailedError:
+    given = f" <<'END'\n{action.stdin}END" if action.stdin else ""
+    return StepFailedError(
+        f"{action.argv[0]} ended with status {status}",
+        details=f"{text}{given}\nIt said last:\n" + "\n".join(said),
+    )
+
+
+def _ask(probe: Probe) -> runner.Answer:
+    """Ask a probe's question; a program that is missing proves nothing either way."""
+    answer = runner.query(probe.argv, chroot=probe.chroot)
+    if answer.status == runner.NOT_FOUND:
+        raise StepFailedError(
+            f"{probe.argv[0]} is missing",
+            details=runner.shell_text(probe.argv, probe.chroot),
+            resolution="`zfs-root-migrate check` tells which package has it",
+        )
+    return answer
+
+
+def fits(probe: Probe, answer: runner.Answer) -> bool:
+    """Tell whether an answer is the one that the probe describes, without `holds`."""
+    if probe.status is not None and answer.status != probe.status:
+        return False
+    found = all(re.search(text, answer.stdout, re.M) for text in probe.matches)
+    return found and not any(re.search(t, answer.stdout, re.M) for t in probe.absent)
+
+
+def write_file(action: WriteFile) -> None:
+    """Write a file whole or not at all, with its mode, and sync it to the disk.
+
+    A symbolic link in its place is replaced, never followed.
+    """
+    path = Path(action.path)
+    data = action.content.encode("utf-8", "surrogateescape")
+    _stay_inside(path)
+    part = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), action.mode)
+            os.fsync(file.fileno())
+        Path(part).replace(path)
+    except OSError as error:
+        if part is not None:
+            Path(part).unlink(missing_ok=True)
+        raise StepFailedError(
+            f"cannot write {action.path}", details=str(error)
+        ) from error
+
+
+def _stay_inside(path: Path) -> None:
+    """Stop where a link on the way leads from the new root into the running one."""
+    new, place = Path(NEW), path.parent.resolve()
+    if path.is_relative_to(new) and not place.is_relative_to(new.resolve()):
+        raise StepFailedError(
+            f"cannot write {path}",
+            details=f"it would be written to {place} of the running system",
+            resolution=f"make the link on the way to {path.relative_to(new)} a "
+            "relative one",
+        )
