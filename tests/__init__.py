@@ -1,0 +1,1 @@
+"""Unit tests, recorded machines, and real boots."""

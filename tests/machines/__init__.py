@@ -1,0 +1,1 @@
+"""Recorded machines, one in each directory."""

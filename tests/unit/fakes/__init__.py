@@ -1,0 +1,1 @@
+"""A machine that exists only in memory, and plans made up for tests."""

@@ -1,0 +1,214 @@
+"""Who imports whom: the rules of the architecture, read from the source."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zfs_root_migrate
+
+TOP = Path(zfs_root_migrate.__file__).parent
+PACKAGE = "zfs_root_migrate"
+
+
+def module_name(path):
+    """Return the dotted name of a source file."""
+    parts = [PACKAGE, *path.relative_to(TOP).with_suffix("").parts]
+    return ".".join(parts).removesuffix(".__init__")
+
+
+SOURCES = {module_name(path): path for path in sorted(TOP.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text()) for name, path in SOURCES.items()}
+# what touches the world: programs, files, the terminal
+RIM = {
+    f"{PACKAGE}.{name}"
+    for name in (
+        *("runner", "world", "copier", "comparison", "journal", "state", "output"),
+        *("reader", "verbs", "workflow", "cli", "__main__"),
+    )
+}
+# may be imported by pure code from the rim: a command is a value
+ALLOWED = {
+    (f"{PACKAGE}.render", f"{PACKAGE}.copier"),
+    # journal and state have values besides their files
+    (f"{PACKAGE}.reports", f"{PACKAGE}.journal"),
+    (f"{PACKAGE}.reports", f"{PACKAGE}.state"),
+    # the executor is given its journal and tells it what happens
+    (f"{PACKAGE}.executor", f"{PACKAGE}.journal"),
+    # facts are read through the reader, and only through it
+    *(
+        (name, f"{PACKAGE}.reader")
+        for name in SOURCES
+        if name.startswith(f"{PACKAGE}.facts")
+    ),
+}
+PURE = set(SOURCES) - RIM
+OUTER = ("subprocess", "os", "shutil", "tempfile", "ctypes", "socket", "signal")
+# those of the standard library that pure code may need for values
+WRITERS = ("write_text", "write_bytes", "open", "unlink", "mkdir", "rename", "rmdir")
+
+
+def imports(name, *, everywhere=True):
+    """Yield the modules that a module imports, those inside functions included."""
+    package = name if SOURCES[name].name == "__init__.py" else name.rpartition(".")[0]
+    skipped = set() if everywhere else _late(TREES[name])
+    for node in ast.walk(TREES[name]):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{name}: relative import in {package}"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in SOURCES else str(node.module)
+
+
+def _late(tree):
+    """Return the nodes that do not run when the module is imported."""
+    late = set()
+    for node in ast.walk(tree):
+        checking = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        if checking or isinstance(node, ast.FunctionDef):
+            late |= set(ast.walk(node))
+    return late
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_only_the_runner_starts_programs(name):
+    """One choke point for processes."""
+    wanted = {"subprocess", "ctypes", "multiprocessing", "pty"} & set(imports(name))
+    assert not wanted or name == f"{PACKAGE}.runner"
+    calls = {
+        node.attr
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    }
+    starters = ("exec", "spawn", "posix_spawn", "system", "popen", "fork")
+    assert not [call for call in calls if call.startswith(starters)]
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_pure_modules_touch_nothing(name):
+    """Values in, values out: no programs, no files, no rim."""
+    found = set(imports(name))
+    assert not found & set(OUTER)
+    rim = {other for other in found & RIM if (name, other) not in ALLOWED}
+    assert not rim
+    for node in ast.walk(TREES[name]):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name):
+            assert node.func.id not in ("open", "print", "input", "exec", "eval")
+        if isinstance(node.func, ast.Attribute):
+            assert node.func.attr not in WRITERS
+
+
+@pytest.mark.parametrize("name", [n for n in SOURCES if ".checks" in n])
+def test_checks_never_read_the_system(name):
+    """They judge facts."""
+    assert f"{PACKAGE}.reader" not in set(imports(name))
+    assert not any(i.startswith(f"{PACKAGE}.facts") for i in imports(name))
+
+
+@pytest.mark.parametrize("name", [n for n in SOURCES if ".steps" in n])
+def test_steps_know_no_executor(name):
+    """A step is a value; who acts on it is none of its business."""
+    found = set(imports(name))
+    for outer in ("executor", "world", "workflow", "plan", "verbs", "cli", "output"):
+        assert f"{PACKAGE}.{outer}" not in found
+
+
+def test_only_the_executor_and_the_world_act():
+    """Nobody else has the world in hand; the workflow puts them together."""
+    users = {n for n in SOURCES if f"{PACKAGE}.world" in set(imports(n))}
+    late = {n for n in users if f"{PACKAGE}.world" in set(imports(n, everywhere=False))}
+    assert late == {f"{PACKAGE}.workflow"}
+
+
+def test_no_cycles():
+    """Modules can be read in an order in which each uses only those before."""
+    edges = {
+        name: {i for i in imports(name, everywhere=False) if i in SOURCES and i != name}
+        for name in SOURCES
+    }
+    done = set()
+    while len(done) < len(edges):
+        ready = {n for n, needed in edges.items() if n not in done and needed <= done}
+        assert ready, f"a cycle among {sorted(set(edges) - done)}"
+        done |= ready
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_modules_are_short(name):
+    """About 300 lines; a longer one has two subjects."""
+    assert len(SOURCES[name].read_text().splitlines()) <= 332
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_nobody_prints(name):
+    """Results and remarks go through the terminal, and nothing exits from within."""
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Call):
+            text = ast.unparse(node.func)
+            assert text not in ("print", "exit", "quit", "breakpoint")
+            if text == "sys.exit":
+                assert name == f"{PACKAGE}.__main__"
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_pure_modules_keep_no_state(name):
+    """No global statement, no mutable name in lower case at the top of a module."""
+    for node in ast.walk(TREES[name]):
+        assert not isinstance(node, ast.Global)
+    for node in TREES[name].body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        for target in targets:
+            if isinstance(target, ast.Name):
+                assert target.id.strip("_").isupper() or _is_type(target.id), target.id
+
+
+def _is_type(name):
+    """Aliases of types are in CamelCase, dunder names are the module's own."""
+    return name[0].isupper() or name.startswith("__")
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_no_flag_for_a_dry_run(name):
+    """`--pretend` prints the plan; nothing asks on the way whether it is in earnest."""
+    names = {n.id for n in ast.walk(TREES[name]) if isinstance(n, ast.Name)}
+    names |= {n.arg for n in ast.walk(TREES[name]) if isinstance(n, ast.arg)}
+    assert not names & {"dry_run", "pretend", "simulate"}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_no_network(name):
+    """Nothing here talks to other machines."""
+    banned = ("socket", "urllib", "http", "ssl", "ftplib", "smtplib")
+    assert not {i.partition(".")[0] for i in imports(name)} & set(banned)
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("words", [["version"], ["--version"], ["help"], []])
+def test_help_and_version_start_at_once(words):
+    """They load neither what reads machines nor what changes them."""
+    script = (
+        "import sys\n"
+        f"sys.path.insert(0, {str(TOP.parent)!r})\n"
+        "from zfs_root_migrate.cli import main\n"
+        f"status = main({words!r})\n"
+        "sys.stderr.write('\\n'.join(sys.modules))\n"
+        "sys.exit(status)\n"
+    )
+    argv = [sys.executable, "-I", "-c", script]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    ours = {name for name in loaded if name.startswith(PACKAGE)}
+    assert ours <= {PACKAGE, f"{PACKAGE}.cli", f"{PACKAGE}.errors"}
+    heavy = {"portage", "subprocess", "ctypes", "json", "tomllib", "hashlib"}
+    assert not loaded & heavy
+    assert done.stdout

@@ -1,0 +1,516 @@
+"""The command line from end to end, on recorded machines and on one in memory."""
+
+import io
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.unit.fakes.machine import Machine
+from tests.unit.fakes.machines import MACHINES, WISHES, wished
+from tests.unit.fakes.world import Fate, SimulatedWorld
+from zfs_root_migrate import __version__, output, runner, verbs, workflow
+from zfs_root_migrate.cli import VERBS, main
+from zfs_root_migrate.errors import (
+    ExitStatus,
+    InhibitedError,
+    InterruptedRunError,
+    MigrateError,
+    StepFailedError,
+    UsageError,
+    VerificationError,
+)
+from zfs_root_migrate.journal import Lock
+from zfs_root_migrate.runner import Answer
+from zfs_root_migrate.state import State
+
+GUEST = str(MACHINES / "guest-openrc-bios/facts.json")
+TARGET = "/dev/disk/by-id/virtio-NEWDISK"
+
+
+@pytest.fixture(autouse=True)
+def own_places(tmp_path, monkeypatch):
+    """Keep state, lock, log and settings in the test's own directory."""
+    state, lock = str(tmp_path / "state"), tmp_path / "lock"
+    for module in (workflow, verbs):
+        monkeypatch.setattr(module, "STATE", state)
+        monkeypatch.setattr(module, "LOCK", lock)
+    monkeypatch.setattr(workflow, "LOG", str(tmp_path / "log"))
+    monkeypatch.setattr("zfs_root_migrate.config.SETTINGS_FILE", str(tmp_path / "none"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    handlers = [(n, signal.getsignal(n)) for n in (signal.SIGHUP, signal.SIGTERM)]
+    mask = os.umask(0o022)
+    yield
+    os.umask(mask)
+    for number, handler in handlers:
+        signal.signal(number, handler)
+
+
+class FakeReader:
+    """Answers for the machine in memory."""
+
+    machine = None
+
+    def query(self, *argv):
+        """Ask the machine."""
+        return self.machine.query(argv) if self.machine else Answer(argv, 1, "", "")
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Put the verbs on a machine in memory."""
+    config, facts = wished("guest-openrc-bios")
+    made = Machine(config, facts)
+
+    class World(SimulatedWorld):
+        def __init__(self, *_args, **_more) -> None:
+            super().__init__(made, made.fate)
+
+    made.fate = Fate()
+    monkeypatch.setattr(FakeReader, "machine", made)
+    monkeypatch.setattr(workflow, "LiveReader", FakeReader)
+    monkeypatch.setattr(workflow, "LiveWorld", World)
+    monkeypatch.setattr(workflow, "gather", lambda *_, **__: facts)
+    monkeypatch.setattr(runner, "enter_own_mounts", made.end_process)
+    return made
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Return a settings file that chooses the new disk."""
+    path = tmp_path / "settings.toml"
+    path.write_text(f'target = ["{TARGET}"]\n')
+    return str(path)
+
+
+def call(capsys, *words):
+    """Return status, standard output and standard error of a command line."""
+    try:
+        status = main(words)
+    except SystemExit as end:
+        status = end.code
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+@pytest.mark.parametrize("words", [["version"], ["--version"]])
+def test_version(capsys, words):
+    """The version, and nothing else."""
+    assert call(capsys, *words) == (0, f"zfs-root-migrate {__version__}\n", "")
+
+
+def test_help_names_every_verb(capsys):
+    """All of them, with a line each; `help VERB` shows the options."""
+    status, out, _ = call(capsys, "help")
+    assert status == 0
+    for row in VERBS:
+        assert f"  {row.name} " in out
+        if row.name != "help":
+            assert call(capsys, "help", row.name)[0] == 0
+    assert call(capsys)[1] == out
+    assert "--serial" in call(capsys, "help", "mirror")[1]
+
+
+def test_every_verb_is_carried_out():
+    """Each row of the table leads somewhere."""
+    assert {row.name for row in VERBS} - {"help", "version"} == set(verbs._VERBS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["destroy"],
+        ["run", "--yes", "--ask"],
+        ["plan", "--no-such"],
+        ["list", "nothing"],
+        ["set"],
+        ["plan", "--facts", "/no/such/file"],
+        ["plan", "--facts", "/"],
+        ["check", "--config", "/no/such/file"],
+        ["plan", "--facts", GUEST, "--set", "target"],
+        ["plan", "--facts", GUEST, "--set", "colour=red"],
+        ["plan", "--facts", GUEST, "--set", "topology=raid0"],
+        ["check", "--explain", "no-such-key"],
+    ],
+)
+def test_wrong_words(capsys, words):
+    """Status 2, something on standard error, nothing on standard output."""
+    status, out, err = call(capsys, *words)
+    assert (status, out) == (ExitStatus.USAGE, "")
+    assert err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (MigrateError("m"), 1),
+        (StepFailedError("s"), 1),
+        (UsageError("u"), 2),
+        (InhibitedError("i"), 3),
+        (VerificationError("v"), 4),
+        (InterruptedRunError("x"), 130),
+        (KeyboardInterrupt(), 130),
+        (OSError(28, "No space left on device", "/var/x"), 1),
+        (OSError(30, "Read-only file system", "/var/x"), 1),
+        (OSError(5, "Input/output error"), 1),
+    ],
+)
+@pytest.mark.parametrize("verb", ["status", "run", "mirror", "undo"])
+def test_exit_statuses(capsys, monkeypatch, error, status, verb):
+    """Each class of error has its own, and people are told what to do."""
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setitem(verbs._VERBS, verb, fail)
+    got, out, err = call(capsys, verb)
+    assert (got, out) == (status, "")
+    assert err.startswith("Error:")
+    assert "Traceback" not in err
+    if isinstance(error, OSError):
+        assert error.strerror in err
+        assert (error.filename or "a file") in err
+        assert ("What to do" in err) == (error.errno in (28, 30))
+    if isinstance(error, KeyboardInterrupt):
+        assert "interrupted" in err
+        assert ("still boots" in err) == (verb == "run")
+
+
+def test_a_request_to_end_is_an_interrupt(capsys, monkeypatch):
+    """SIGTERM ends as Ctrl-C does; a lost connection ends nothing."""
+
+    def end(*_):
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setitem(verbs._VERBS, "status", end)
+    assert call(capsys, "status")[0] == ExitStatus.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    "text", ["target = [", "topology = 'raid0'", "colour = 1", "x"]
+)
+def test_a_broken_settings_file(capsys, tmp_path, text):
+    """It is named, and nothing is done with half of it."""
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    for verb in (["show"], ["check", "--facts", GUEST], ["run", "--yes"]):
+        status, _, err = call(capsys, *verb, "--config", str(path))
+        assert status == ExitStatus.USAGE
+        assert err.startswith("Error:")
+
+
+def test_check(capsys):
+    """3 and the findings where something is missing, 0 and the next verb where not."""
+    status, out, _ = call(capsys, "check", "--facts", GUEST)
+    assert status == ExitStatus.INHIBITED
+    assert "[target-unset]" in out
+    ready = ("--facts", GUEST, "--set", f"target={TARGET}")
+    status, out, _ = call(capsys, "check", *ready)
+    assert status == 0
+    assert "zfs-root-migrate plan" in out.splitlines()[-1]
+    assert call(capsys, "--check", *ready) == (status, out, "")
+    assert "target-unset" in call(capsys, "check", "--explain", "target-unset")[1]
+
+
+def test_plan_forms(capsys):
+    """`plan`, `-p` and `--pretend` are one."""
+    words = ("--facts", GUEST, "--set", f"target={TARGET}")
+    status, out, err = call(capsys, "plan", *words)
+    assert (status, err) == (0, "")
+    assert call(capsys, "-p", *words)[1] == out
+    assert call(capsys, "--pretend", *words)[1] == out
+    assert "zpool create" in out
+    assert call(capsys, "plan", "--facts", GUEST)[0] == ExitStatus.INHIBITED
+
+
+@pytest.mark.parametrize("verb", ["check", "list", "show", "plan"])
+def test_json(capsys, verb):
+    """Each document says what it is, and is all there is on standard output."""
+    words = [verb, "--facts", GUEST, "--set", f"target={TARGET}", "--json"]
+    status, out, err = call(capsys, *words)
+    data = json.loads(out)
+    assert (data.pop("schema"), data.pop("version")) == (f"zfs-root-migrate/{verb}", 1)
+    assert (status, err) == (0, "")
+    assert data
+
+
+def test_json_of_the_status(capsys, machine, settings):
+    """Before, in the middle and after."""
+    assert json.loads(call(capsys, "status", "--json")[1])["phase"] == "nothing"
+    call(capsys, "run", "--yes", "--config", settings)
+    data = json.loads(call(capsys, "status", "--json")[1])
+    assert data["phase"] == "copied"
+    assert data["disks"] == [TARGET]
+    assert data["journal"][-1]["event"] == "end"
+    assert (data["schema"], data["version"]) == ("zfs-root-migrate/status", 1)
+
+
+def test_set(capsys, tmp_path, machine):
+    """By name, by number, back to the default; comments stay."""
+    path = tmp_path / "new.toml"
+    at = ("--config", str(path))
+    path.write_text("# mine\n")
+    assert call(capsys, "set", *at, "target", "1")[0] == 0
+    assert path.read_text() == f'# mine\ntarget = ["{TARGET}"]\n'
+    assert call(capsys, "set", *at, "topology", "2")[0] == 0
+    assert "mirror" in path.read_text()
+    assert call(capsys, "set", *at, "swap-size", "2")[0] == 0
+    assert call(capsys, "set", *at, "topology")[0] == 0
+    assert "topology" not in path.read_text()
+    shown = call(capsys, "show", *at)[1]
+    assert TARGET in shown
+    for words in (
+        ["target", "9"],
+        ["topology", "0"],
+        ["pool", "mirror"],
+        ["nope", "1"],
+    ):
+        before = path.read_text()
+        assert call(capsys, "set", *at, *words)[0] == ExitStatus.USAGE
+        assert path.read_text() == before
+    assert not (tmp_path / "state").exists()
+
+
+def test_set_where_nothing_can_be_written(capsys, tmp_path):
+    """The settings file's place is named."""
+    status, _, err = call(
+        capsys, "set", "--config", str(tmp_path / "no/dir/file"), "pool", "tank"
+    )
+    assert status == ExitStatus.USAGE
+    assert str(tmp_path / "no/dir/file") in err
+
+
+def test_wishes_of_this_time(capsys, machine, settings):
+    """--set counts over the file, several values with commas, and is not kept."""
+    words = ("show", "--config", settings, "--json")
+    wish = ("--set", "pool=tank", "--set", "exclude=/a,/b", "--set", "swap-size=0")
+    data = json.loads(call(capsys, *words, *wish)[1])["settings"]
+    values = {name: row["value"] for name, row in data.items()}
+    assert values["pool"] == "tank"
+    assert values["exclude"] == "/a /b"
+    assert values["target"] == TARGET
+    again = json.loads(call(capsys, *words)[1])["settings"]
+    assert again["pool"]["value"] == "rpool"
+    assert again["pool"]["default"] is True
+
+
+@pytest.mark.parametrize("verb", ["run", "sync", "verify", "undo", "mirror"])
+def test_only_root_acts(capsys, monkeypatch, machine, verb):
+    """Others are told so, before anything else."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    before = machine.persistent()
+    status, _, err = call(capsys, verb)
+    assert status == ExitStatus.USAGE
+    assert "root" in err
+    assert machine.persistent() == before
+
+
+def answer_with(monkeypatch, text):
+    """Put somebody at the keyboard who says this."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    init = output.Terminal.__init__
+
+    def made(self, **more):
+        init(self, **more)
+        self.live = True
+
+    monkeypatch.setattr(output.Terminal, "__init__", made)
+
+
+@pytest.mark.parametrize("verb", ["run", "undo"])
+def test_nobody_there_to_ask(capsys, monkeypatch, machine, settings, tmp_path, verb):
+    """Without a terminal --yes is needed, and nothing happens without it."""
+    if verb == "undo":
+        call(capsys, "run", "--yes", "--config", settings)
+    before = machine.persistent()
+    config = ("--config", settings) if verb == "run" else ()
+    status, _, err = call(capsys, verb, *config)
+    assert status == ExitStatus.USAGE
+    assert "--yes" in err
+    assert machine.persistent() == before
+    assert (tmp_path / "state").exists() is (verb == "undo")
+
+
+@pytest.mark.parametrize("answer", ["no\n", "\n", "", "yesterday\n", "n\n", "ja\n"])
+def test_declined(capsys, monkeypatch, machine, settings, tmp_path, answer):
+    """Anything but a clear yes leaves everything as it was."""
+    answer_with(monkeypatch, answer)
+    before = machine.persistent()
+    status, _, err = call(capsys, "run", "--config", settings)
+    assert status == ExitStatus.USAGE
+    assert "nothing was changed" in err
+    assert TARGET in err
+    assert machine.persistent() == before
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("answer", ["yes\n", "y\n", "YES\n", " yes \n"])
+def test_confirmed(capsys, monkeypatch, machine, settings, answer):
+    """A clear yes starts it."""
+    answer_with(monkeypatch, answer)
+    assert call(capsys, "run", "--config", settings)[0] == 0
+    assert machine.pool
+
+
+def test_an_inhibited_run(capsys, machine, tmp_path):
+    """Nothing is asked and nothing is written where a check forbids it."""
+    before = machine.persistent()
+    status, _, err = call(capsys, "run", "--yes")
+    assert status == ExitStatus.INHIBITED
+    assert "target-unset" in err
+    assert machine.persistent() == before
+    assert not (tmp_path / "state").exists()
+
+
+def test_there_and_back(capsys, machine, settings, tmp_path):
+    """run, status, run again, sync, verify, undo, undo again."""
+    config = ("--config", settings)
+    before = machine.persistent()
+    status, out, err = call(capsys, "run", "--yes", *config)
+    assert (status, "boot from the new disk" in out) == (0, True), err
+    done = machine.persistent()
+    assert call(capsys, "run", "--yes", *config)[0] == 0
+    assert machine.persistent() == done
+    assert call(capsys, "verify")[0] == 0
+    assert call(capsys, "sync")[0] == 0
+    assert "complete" in call(capsys, "status")[1]
+    assert call(capsys, "mirror", "--yes", "--serial", "OLDDISK")[0] == 2
+    status, _, err = call(capsys, "undo", "--yes")
+    assert status == 0, err
+    assert machine.persistent() == before
+    assert not (tmp_path / "state").exists()
+    assert call(capsys, "undo", "--yes")[0] == 0
+    assert "nothing has begun" in call(capsys, "status")[1]
+    assert (tmp_path / "log").read_text()
+
+
+def test_killed_by_ctrl_c_and_gone_on(capsys, monkeypatch, machine, settings):
+    """The status says that it goes on, and it does, whatever is set by then."""
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    machine.fate = Fate()
+    monkeypatch.setattr(machine.fate, "point", interrupt)
+    config = ("--config", settings)
+    assert call(capsys, "run", "--yes", *config)[0] == ExitStatus.INTERRUPTED
+    assert "goes on" in call(capsys, "status")[1]
+    machine.fate = Fate()
+    status, _, err = call(capsys, "run", "--yes", *config, "--set", "pool=tank")
+    assert status == 0
+    assert "in force at the beginning" in err
+    assert machine.pool
+    assert machine.layout.pool in machine.datasets
+
+
+@pytest.fixture
+def arrived(capsys, machine, settings):
+    """Return the machine when the new root runs for the first time."""
+    call(capsys, "run", "--yes", "--config", settings)
+    machine.arrive()
+    for module in (workflow, verbs):
+        assert State(module.STATE).recorded()
+    return machine
+
+
+@pytest.mark.parametrize("serial", ["", "NEWDISK", "olddisk", "OLDDISK "])
+def test_a_wrong_serial(capsys, arrived, serial):
+    """Nothing is written to a disk whose serial was not given."""
+    before = arrived.persistent()
+    status, _, err = call(capsys, "mirror", "--yes", "--serial", serial)
+    assert status == ExitStatus.INHIBITED
+    assert "nothing was changed" in err
+    assert arrived.persistent() == before
+
+
+@pytest.mark.parametrize("words", [[], ["--yes"], ["--serial", "OLDDISK"]])
+def test_mirror_asks_for_everything(capsys, arrived, words):
+    """Without a terminal both --yes and --serial are needed."""
+    before = arrived.persistent()
+    assert call(capsys, "mirror", *words)[0] == ExitStatus.USAGE
+    assert arrived.persistent() == before
+
+
+def test_mirror(capsys, arrived):
+    """With the serial the old disk is taken in; then there is no way back."""
+    assert call(capsys, "mirror", "-p")[0] == 0
+    assert len(arrived.vdevs) == 1
+    status, out, err = call(capsys, "mirror", "--yes", "--serial", "OLDDISK")
+    assert status == 0, err
+    assert "mirrored pool" in out
+    assert len(arrived.vdevs) == 2
+    for verb in ("run", "undo"):
+        status, _, err = call(capsys, verb, "--yes")
+        assert status == ExitStatus.USAGE
+
+
+@pytest.mark.parametrize("verb", ["run", "sync", "verify", "undo"])
+def test_the_new_root_is_not_touched_from_within(capsys, arrived, verb):
+    """What is running can neither be made, undone nor copied over."""
+    before = arrived.persistent()
+    words = (verb, "--yes") if verb in ("run", "undo") else (verb,)
+    status, _, err = call(capsys, *words)
+    assert status == ExitStatus.USAGE
+    assert err
+    assert arrived.persistent() == before
+
+
+def test_another_old_disk(capsys, monkeypatch, arrived):
+    """A disk that was exchanged for another is not the old disk."""
+    _, facts = wished("guest-openrc-bios")
+    devices = tuple(
+        replace(d, size=d.size + 512) if d.name == "vda" else d
+        for d in facts.storage.devices
+    )
+    other = replace(facts, storage=replace(facts.storage, devices=devices))
+    monkeypatch.setattr(workflow, "gather", lambda *_, **__: other)
+    before = arrived.persistent()
+    status, _, err = call(capsys, "mirror", "--yes", "--serial", "OLDDISK")
+    assert status == ExitStatus.STEP_FAILED
+    assert "is not the old disk" in err
+    assert arrived.persistent() == before
+
+
+@pytest.mark.parametrize("verb", ["run", "sync", "verify", "undo", "mirror"])
+def test_one_instance_at_a_time(capsys, machine, settings, tmp_path, verb):
+    """The second one says who is at work and does nothing."""
+    before = machine.persistent()
+    with Lock(tmp_path / "lock"):
+        words = ("--yes",) if verb in ("run", "undo", "mirror") else ()
+        config = ("--config", settings) if verb == "run" else ()
+        status, _, err = call(capsys, verb, *words, *config)
+        assert status == ExitStatus.STEP_FAILED
+        assert str(os.getpid()) in err
+        assert f"process {os.getpid()}" in call(capsys, "status")[1]
+    assert machine.persistent() == before
+
+
+def test_another_version_does_not_go_on(capsys, monkeypatch, machine, settings):
+    """A plan that would be another one is not continued; undo still works."""
+    call(capsys, "run", "--yes", "--config", settings)
+    plan, journal = (Path(workflow.STATE) / n for n in ("plan.json", "journal.jsonl"))
+    plan.write_text(plan.read_text().replace('"digest": "', '"digest": "0', 1))
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
+    status, _, err = call(capsys, "run", "--yes", "--config", settings)
+    assert status == ExitStatus.USAGE
+    assert "something else than what was begun" in err
+    assert call(capsys, "undo", "--yes")[0] == 0
+    assert not machine.pool
+
+
+@pytest.mark.parametrize("case", WISHES)
+def test_plans_of_all_machines(capsys, case):
+    """Text and JSON of every plan are made without an error."""
+    config, _ = wished(case)
+    machine = str(MACHINES / WISHES[case][0] / "facts.json")
+    words = ["plan", "--facts", machine, "--set", "target=" + ",".join(config.target)]
+    words += ["--set", f"topology={config.topology}"]
+    words += ["--set", f"exclude={','.join(config.exclude)}"] if config.exclude else []
+    assert call(capsys, *words)[0] == 0
+    assert json.loads(call(capsys, *words, "--json")[1])["digest"]

@@ -1,0 +1,215 @@
+"""GRUB's settings as sh reads them, and the scripts of the boot chain."""
+
+import pytest
+
+from tests.unit.fakes.machines import WISHES, wished
+from zfs_root_migrate import runner
+from zfs_root_migrate.layout import design
+from zfs_root_migrate.plan import plan_mirror, plan_run, plan_sync, plan_verify
+from zfs_root_migrate.step import Beside, Probe, Require, Run
+from zfs_root_migrate.steps.grub import grub_default
+from zfs_root_migrate.steps.openrc import BOOTED, md_service
+
+LAYOUT = design(*wished("guest-openrc-bios"))
+ROOT = "root=ZFS=rpool/ROOT"
+SHOW = '. "$0"; printf "%s\\n" "$GRUB_CMDLINE_LINUX" "$GRUB_CMDLINE_LINUX_DEFAULT" "$X"'
+
+
+def read_by_shell(tmp_path, text):
+    """Return the words of both variables, and X, as grub-mkconfig has them."""
+    file = tmp_path / "grub"
+    file.write_text(text)
+    script = f"X=; GRUB_CMDLINE_LINUX_DEFAULT=; {SHOW}"
+    answer = runner.query(("sh", "-euc", script, str(file)))
+    assert answer.status == 0, answer.stderr
+    assert answer.stderr == ""
+    both, default, other = answer.stdout.splitlines()
+    return both.split(), default.split(), other
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize(
+    ("text", "both", "default"),
+    [
+        ("", [], []),
+        ('GRUB_CMDLINE_LINUX=""\n', [], []),
+        ('GRUB_CMDLINE_LINUX="quiet splash"\n', ["quiet", "splash"], []),
+        ("GRUB_CMDLINE_LINUX='quiet'\n", ["quiet"], []),
+        ("GRUB_CMDLINE_LINUX=quiet\n", ["quiet"], []),
+        ("GRUB_CMDLINE_LINUX=\n", [], []),
+        ('GRUB_CMDLINE_LINUX="quiet"  \t\n', ["quiet"], []),
+        ('GRUB_CMDLINE_LINUX="quiet" # root=/dev/sda1\n', ["quiet"], []),
+        ('  GRUB_CMDLINE_LINUX="root=/dev/sda3 a"\n', ["a"], []),
+        ('export GRUB_CMDLINE_LINUX="root=/dev/sda3 a"\n', ["a"], []),
+        ('GRUB_CMDLINE_LINUX="root=UUID=1-2 ro rootfstype=ext4"\n', ["ro"], []),
+        ('GRUB_CMDLINE_LINUX="resume=/dev/sda2 resume_offset=7 b"\n', ["b"], []),
+        (
+            'GRUB_CMDLINE_LINUX="a rootflags=x rootwait rootdelay=5"\n',
+            ["a", "rootwait", "rootdelay=5"],
+            [],
+        ),
+        (
+            'GRUB_CMDLINE_LINUX_DEFAULT="quiet resume=LABEL=s root=/dev/x"\n',
+            [],
+            ["quiet"],
+        ),
+        ('GRUB_CMDLINE_LINUX="a"\nGRUB_CMDLINE_LINUX="b"\n', ["b"], []),
+        (
+            'GRUB_CMDLINE_LINUX="a"\nGRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX b"\n',
+            ["a", "b"],
+            [],
+        ),
+        (
+            'GRUB_CMDLINE_LINUX="a root=/dev/sda3"\n'
+            'GRUB_CMDLINE_LINUX="${GRUB_CMDLINE_LINUX} resume=/dev/sda2 b"\n',
+            ["a", "b"],
+            [],
+        ),
+        ('# GRUB_CMDLINE_LINUX="never"\n', [], []),
+        ('#GRUB_CMDLINE_LINUX="root=/dev/sda3"\nGRUB_CMDLINE_LINUX="a"\n', ["a"], []),
+        ('GRUB_CMDLINE_LINUX="x=\\"1\\" y"\n', ['x="1"', "y"], []),
+        ("GRUB_CMDLINE_LINUX=\"dyndbg='a+p' y\"\n", ["dyndbg='a+p'", "y"], []),
+        ('GRUB_CMDLINE_LINUX="a"', ["a"], []),
+    ],
+)
+def test_grub_default(tmp_path, text, both, default):
+    """The old root and a resume go, the new root comes, all else stays as it was."""
+    made = grub_default("X=kept\n" + text, LAYOUT)
+    seen = read_by_shell(tmp_path, made)
+    wanted = [word for word in seen[0] if word != ROOT]
+    assert (wanted, seen[1], seen[2]) == (both, default, "kept")
+    assert ROOT in seen[0]
+
+
+@pytest.mark.programs
+def test_additions_are_kept(needs, tmp_path):
+    """bash's += form adds to what the new root is added to."""
+    needs("bash")
+    text = 'GRUB_CMDLINE_LINUX="a"\nGRUB_CMDLINE_LINUX+=" b root=/dev/sda3 c"\n'
+    file = tmp_path / "grub"
+    file.write_text(grub_default(text, LAYOUT))
+    show = '. "$0"; echo "$GRUB_CMDLINE_LINUX"'
+    words = runner.query(("bash", "-ec", show, str(file))).stdout.split()
+    assert [w for w in words if w != ROOT] == ["a", "b", "c"]
+    assert ROOT in words
+
+
+def test_all_other_lines_stay():
+    """Comments, blank lines and other settings are the user's."""
+    text = "# mine\n\nGRUB_TIMEOUT=3\nGRUB_CMDLINE_LINUX=\"a\"\nGRUB_DEFAULT='x>y'\n"
+    lines = grub_default(text, LAYOUT).splitlines()
+    assert [line for line in lines if "CMDLINE" not in line] == [
+        line for line in text.splitlines() if "CMDLINE" not in line
+    ]
+
+
+def test_no_settings_file():
+    """A machine without the file gets one with the root alone."""
+    assert grub_default(None, LAYOUT) == f'GRUB_CMDLINE_LINUX="{ROOT}"\n'
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", 'GRUB_CMDLINE_LINUX="root=/dev/sda3 a"\n', "X=1"]
+)
+def test_a_second_time_changes_nothing(text):
+    """The new root's own file can be the next one's source."""
+    once = grub_default(text, LAYOUT)
+    assert once.count(ROOT) == 1
+    assert grub_default(once, LAYOUT).count(ROOT) == 1
+
+
+def scripts_of(case):
+    """Return every shell script that the plans of a machine contain."""
+    config, facts = wished(case)
+    plans = [make(config, facts) for make in (plan_run, plan_sync, plan_verify)]
+    if design(config, facts).old_disk is not None:
+        plans.append(plan_mirror(config, facts, facts))
+    found = set()
+    todo = [x for p in plans for s in p.steps for x in (*s.actions, *s.undo, *s.proof)]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, Beside):
+            todo += [item.run, *item.meanwhile]
+        elif isinstance(item, Require):
+            todo.append(item.probe)
+        elif isinstance(item, Run | Probe):
+            when = getattr(item, "when", None)
+            todo += [when] if when else []
+            if item.argv[0] == "sh":
+                assert item.argv[1] == "-ec"
+                found.add(item.argv[2])
+    return found
+
+
+@pytest.mark.programs
+def test_every_script_is_shell(needs):
+    """sh reads each of them, dash where it is there as well."""
+    scripts = set().union(*map(scripts_of, WISHES))
+    assert len(scripts) >= 8
+    for script in scripts:
+        for shell in ("sh", "dash", "bash"):
+            answer = runner.query((shell, "-n"), stdin=script)
+            assert answer.status in (0, runner.NOT_FOUND), (script, answer.stderr)
+
+
+UUID = LAYOUT.array.uuid
+SCENE = """
+ebegin() {{ :; }}
+eend() {{ echo "eend $1"; return $1; }}
+ewarn() {{ echo "ewarn"; }}
+udevadm() {{ :; }}
+zfs() {{ echo "zfs $*" >&3; }}
+mdadm() {{
+    case "$1 $2" in
+    "--detail --export") [ "$3" = {ours} ] && echo "MD_UUID={uuid}" ;;
+    *) echo "mdadm $*" >&3 ;;
+    esac
+}}
+exec 3>&1
+{service}
+start
+"""
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize(
+    ("arrays", "called"),
+    [
+        ({"md127": "inactive"}, ["ewarn", "mdadm --run /dev/md127", "eend 0"]),
+        ({"md127": "clear"}, ["ewarn", "mdadm --run /dev/md127", "eend 0"]),
+        ({"md127": "clean"}, ["eend 0"]),
+        ({"md127": "active-idle"}, ["eend 0"]),
+        ({"md0": "inactive", "md127": "clean"}, ["eend 0"]),
+        (
+            {"md0": "inactive", "md127": "inactive"},
+            ["ewarn", "mdadm --run /dev/md127", "eend 0"],
+        ),
+        (
+            {"md0": "inactive"},
+            [f"mdadm --assemble --run --uuid={UUID} /dev/md/boot", "eend 1"],
+        ),
+        ({}, [f"mdadm --assemble --run --uuid={UUID} /dev/md/boot", "eend 1"]),
+    ],
+)
+def test_the_service_of_boot(tmp_path, arrays, called):
+    """It starts just this array where it is incomplete, and never another one."""
+    for name, state in arrays.items():
+        (tmp_path / f"sys/block/{name}/md").mkdir(parents=True)
+        (tmp_path / f"sys/block/{name}/md/array_state").write_text(state + "\n")
+    text = md_service(LAYOUT)
+    assert text.startswith("#!/sbin/openrc-run\n")
+    text = text.replace("/sys/block", f"{tmp_path}/sys/block")
+    text = text.replace("/dev/disk/by-id", str(tmp_path)).replace(">/dev/null", "")
+    scene = SCENE.format(ours="/dev/md127", uuid=UUID, service=text)
+    answer = runner.query(("sh", "-u"), stdin=scene)
+    assert answer.stderr == ""
+    marked, *lines = answer.stdout.splitlines()
+    assert marked == f"zfs set {BOOTED}=yes rpool/ROOT"
+    assert lines == called
+
+
+@pytest.mark.programs
+def test_the_service_is_shell():
+    """OpenRC sources it with sh."""
+    answer = runner.query(("sh", "-n"), stdin=md_service(LAYOUT))
+    assert (answer.status, answer.stderr) == (0, "")

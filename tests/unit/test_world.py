@@ -1,0 +1,348 @@
+"""The live world: probes, files, commands, waiting, and what runs beside."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zfs_root_migrate import runner, world
+from zfs_root_migrate.errors import ExitStatus, StepFailedError, VerificationError
+from zfs_root_migrate.runner import Answer
+from zfs_root_migrate.step import (
+    Action,
+    Await,
+    Beside,
+    CompareTrees,
+    CopyTree,
+    Probe,
+    Require,
+    Run,
+    WriteFile,
+)
+from zfs_root_migrate.world import LiveWorld, fits, write_file
+
+
+class Heard:
+    """Remembers what the world tells; takes whatever there is to tell."""
+
+    def __init__(self) -> None:
+        """Nothing was said yet."""
+        self.commands, self.lines, self.percents = [], [], []
+
+    def command(self, text):
+        """Remember the command."""
+        self.commands.append(text)
+
+    def said(self, text):
+        """Remember the line."""
+        self.lines.append(text)
+
+    noted = said
+
+    def percent(self, done):
+        """Remember how far it is."""
+        self.percents.append(done)
+
+    def tree_begins(self, tree):
+        """Ignore it."""
+
+    def advance(self, *, bytes_done, files_done):
+        """Ignore it."""
+
+
+@pytest.fixture
+def heard():
+    """Return who is told."""
+    return Heard()
+
+
+@pytest.fixture
+def live(heard):
+    """Return the world of this machine."""
+    return LiveWorld(heard, copied_since=lambda: 0.0)
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Return a function that sets what programs answer, one after the other."""
+
+    def set_answers(*rows):
+        left = list(rows)
+
+        def query(argv, **_):
+            status, text = left.pop(0) if len(left) > 1 else left[0]
+            return Answer(tuple(argv), status, text, "")
+
+        monkeypatch.setattr(runner, "query", query)
+
+    return set_answers
+
+
+TEXT = "name: 'rpool'\nstate: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "expected"),
+    [
+        ({}, 0, True),
+        ({}, 1, False),
+        ({"status": 1}, 1, True),
+        ({"status": None}, 77, True),
+        ({"matches": ("^state: 1$",)}, 0, True),
+        ({"matches": ("^state: 1$", "rpool")}, 0, True),
+        ({"matches": ("^state: 1$", "tank")}, 0, False),
+        ({"matches": ("^tate",)}, 0, False),
+        ({"matches": ("rpool",)}, 1, False),
+        ({"absent": ("tank",)}, 0, True),
+        ({"absent": ("tank", "rpool")}, 0, False),
+        ({"status": None, "absent": ("rpool",)}, 5, False),
+    ],
+)
+def test_fits(wanted, status, expected):
+    """Status, all of `matches`, none of `absent`, line by line."""
+    probe = Probe(argv=("x",), **wanted)
+    assert fits(probe, Answer(("x",), status, TEXT, "")) is expected
+    turned = Probe(argv=("x",), holds=False, **wanted)
+    assert fits(turned, Answer(("x",), status, TEXT, "")) is expected
+
+
+@pytest.mark.parametrize("status", [0, 1, 2])
+def test_holds_turns_the_answer_round(live, answers, status):
+    """Not imported is proven by zpool's failing, and the other way."""
+    answers((status, ""))
+    assert live.holds(Probe(argv=("zpool",))) is (status == 0)
+    assert live.holds(Probe(argv=("zpool",), holds=False)) is (status != 0)
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_missing_program_proves_nothing(live, answers, holds):
+    """Without zpool a pool is neither imported nor not imported."""
+    answers((runner.NOT_FOUND, ""))
+    probe = Probe(argv=("zpool", "list"), holds=holds, status=None)
+    with pytest.raises(StepFailedError, match="zpool is missing"):
+        live.holds(probe)
+    with pytest.raises(StepFailedError, match="zpool is missing"):
+        live.act(Require(probe=probe, brief="b", resolution="r"))
+    with pytest.raises(StepFailedError, match="zpool is missing"):
+        live.act(Run(argv=("true",), when=probe))
+
+
+def test_require(live, answers):
+    """It stops with the texts of the plan and what was answered."""
+    answers((0, "mounted somewhere\n"))
+    probe = Probe(argv=("lsblk", "/dev/x"), absent=(r"\S",))
+    with pytest.raises(StepFailedError, match="in use") as caught:
+        live.act(Require(probe=probe, brief="in use", resolution="look"))
+    assert "mounted somewhere" in caught.value.details
+    assert "lsblk /dev/x" in caught.value.details
+    assert caught.value.resolution == "look"
+    answers((0, "\n"))
+    live.act(Require(probe=probe, brief="in use", resolution="look"))
+
+
+@pytest.mark.programs
+def test_a_command(live, heard):
+    """It is told before, its lines are told, and its status counts."""
+    live.act(Run(argv=("sh", "-c", "cat; echo bad >&2"), stdin="text\n"))
+    assert heard.commands == ["sh -c 'cat; echo bad >&2'"]
+    assert sorted(heard.lines) == ["bad", "text"]
+    with pytest.raises(StepFailedError, match="sh ended with status 3") as caught:
+        live.act(Run(argv=("sh", "-c", "cat; exit 3"), stdin="given\n"))
+    assert "<<'END'\ngiven\nEND" in caught.value.details
+    live.act(Run(argv=("sh", "-c", "exit 3"), accept=(0, 3)))
+    with pytest.raises(StepFailedError):
+        live.act(Run(argv=("true",), accept=(3,)))
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("when", ["true", "false"])
+def test_a_condition(live, heard, tmp_path, when):
+    """A command is run only where its condition holds."""
+    file = tmp_path / "made"
+    live.act(Run(argv=("touch", str(file)), when=Probe(argv=(when,))))
+    assert file.exists() is (when == "true")
+    assert bool(heard.commands) is (when == "true")
+
+
+@pytest.mark.programs
+def test_beside(live, tmp_path):
+    """The program runs while the others are done, and both must succeed."""
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    wait = 'for n in $(seq 100); do [ -e "$0" ] && exec touch "$1"; sleep 0.1; done'
+    run = Run(argv=("sh", "-c", f"{wait}; exit 1", one, two))
+    live.act(Beside(run=run, meanwhile=(Run(argv=("touch", one)),)))
+    assert Path(two).exists()
+    for bad in (
+        Beside(run=Run(argv=("false",)), meanwhile=(Run(argv=("true",)),)),
+        Beside(run=Run(argv=("true",)), meanwhile=(Run(argv=("false",)),)),
+        Beside(run=Run(argv=("no-such-program",)), meanwhile=()),
+    ):
+        with pytest.raises(StepFailedError):
+            live.act(bad)
+
+
+@pytest.mark.programs
+def test_beside_ends_what_it_began(live, tmp_path):
+    """Where the others fail, nothing is left at work."""
+    pid = tmp_path / "pid"
+    run = Run(argv=("sh", "-c", 'echo $$ > "$0"; exec sleep 60', str(pid)))
+    wait = 'until [ -s "$0" ]; do sleep 0.05; done; exit 1'
+    other = Run(argv=("sh", "-c", wait, str(pid)))
+    with pytest.raises(StepFailedError):
+        live.act(Beside(run=run, meanwhile=(other,)))
+    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o755, 0o600, 0o4711])
+def test_files_have_their_mode(tmp_path, mode):
+    """Whatever the umask is, and whatever mode the old file had."""
+    path = tmp_path / "dir/file"
+    before = os.umask(0o077)
+    try:
+        for content in ("one", "two \udcff"):
+            write_file(WriteFile(path=str(path), content=content, mode=mode))
+            assert stat.S_IMODE(path.stat().st_mode) == mode
+    finally:
+        os.umask(before)
+    assert path.read_bytes() == b"two \xff"
+    assert os.listdir(path.parent) == ["file"]
+
+
+def test_files_are_replaced_whole(tmp_path, monkeypatch):
+    """The content is on the disk before it gets the name of the old one."""
+    path, seen = tmp_path / "file", []
+    path.write_text("old")
+    real = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (seen.append(path.read_text()), real(fd))
+    )
+    write_file(WriteFile(path=str(path), content="new"))
+    assert seen[0] == "old"
+    assert path.read_text() == "new"
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
+    """The error says which file; nothing half-written takes its place."""
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fsync(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StepFailedError, match="cannot write") as caught:
+        write_file(WriteFile(path=str(path), content="new"))
+    assert "No space left" in caught.value.details
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_link_is_replaced(tmp_path):
+    """What a link in the new root points to may belong to the running one."""
+    (tmp_path / "elsewhere").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    write_file(WriteFile(path=str(tmp_path / "link"), content="new"))
+    assert not (tmp_path / "link").is_symlink()
+    assert (tmp_path / "link").read_text() == "new"
+    assert (tmp_path / "elsewhere").read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["file", "deep/er/file"])
+def test_nothing_is_written_out_of_the_new_root(tmp_path, monkeypatch, name):
+    """An absolute link to a directory leads from the new root to the running one."""
+    new, old = tmp_path / "new", tmp_path / "old"
+    (new / "real").mkdir(parents=True)
+    old.mkdir()
+    monkeypatch.setattr(world, "NEW", str(new))
+    (new / "out").symlink_to(old)
+    (new / "in").symlink_to("real")
+    with pytest.raises(StepFailedError, match="cannot write"):
+        write_file(WriteFile(path=str(new / "out" / name), content="new"))
+    assert os.listdir(old) == []
+    write_file(WriteFile(path=str(new / "in" / name), content="new"))
+    assert (new / "real" / name).read_text() == "new"
+
+
+def awaited(**more):
+    """Return an Await that does not wait long."""
+    fields = {
+        "argv": ("zpool", "status"),
+        "done": "^ *scan: resilvered",
+        "failed": "errors: (?!No known)",
+        "progress": r"([\d.]+)% done",
+        "what": "the pool is resilvered",
+        "interval": 0.0,
+    }
+    return Await(**{**fields, **more})
+
+
+def test_await(live, heard, answers):
+    """It asks until it is done and tells how far it is."""
+    lines = [
+        "scan: resilver in progress",
+        " 12.5% done",
+        " 80% done",
+        "scan: resilvered",
+    ]
+    answers(*((0, line) for line in lines))
+    live.act(awaited())
+    assert heard.percents == [None, 12.5, 80.0]
+
+
+@pytest.mark.parametrize(
+    "answer", [(0, "errors: 3 data errors"), (1, "cannot open"), (127, "")]
+)
+def test_await_gives_up(live, answers, answer):
+    """A failure that is said, or a program that fails, ends the waiting."""
+    answers(answer)
+    with pytest.raises(StepFailedError, match="while the pool is resilvered"):
+        live.act(awaited())
+
+
+def test_a_failure_counts_more_than_being_done(live, answers):
+    """Resilvered with errors is not done."""
+    answers((0, "scan: resilvered\nerrors: 3 data errors"))
+    with pytest.raises(StepFailedError):
+        live.act(awaited())
+
+
+def test_a_comparison(live, heard, tmp_path):
+    """Differences stop the step with a status of their own; all are written down."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    os.utime(tmp_path / "old", ns=(0, 0))
+    os.utime(tmp_path / "new", ns=(0, 0))
+    tree = CopyTree(
+        source=str(tmp_path / "old"),
+        destination=str(tmp_path / "new"),
+        exclude=(),
+        size=0,
+        files=0,
+    )
+    report = tmp_path / "report"
+    judge = LiveWorld(heard, copied_since=lambda: 2.0**40)
+    judge.act(CompareTrees(pairs=(tree,), report=str(report)))
+    assert "0 differ" in report.read_text()
+    for n in range(12):
+        (tmp_path / "new" / str(n)).write_text("")
+    with pytest.raises(VerificationError, match=r"1\d differences") as caught:
+        judge.act(CompareTrees(pairs=(tree,), report=str(report)))
+    assert caught.value.status is ExitStatus.VERIFICATION_FAILED
+    assert report.read_text().count("differs:") >= 12
+
+
+@given(st.text(max_size=20))
+def test_regular_expressions_of_plans_see_any_answer(text):
+    """Whatever a program says, a probe has an answer."""
+    probe = Probe(argv=("x",), matches=(r"^ +name: 'rpool'$",), absent=("no",))
+    assert isinstance(fits(probe, Answer(("x",), 0, text, "")), bool)
+
+
+def test_world_has_a_case_for_every_action():
+    """No action is passed over in silence."""
+    source = Path(world.__file__).read_text()
+    for kind in Action.__args__:
+        assert f"case {kind.__name__}():" in source
