@@ -1,0 +1,1 @@
+"""The throw-away guest: built from Debian packages, shaped like Gentoo, run in QEMU."""

@@ -1,0 +1,143 @@
+"""Times the tool against the same job by hand, each in a guest of its own.
+
+    python -m tests.vm.bench [--beside]
+
+`run` and `mirror` of the tool, and the stages of reference-migration.sh, from the same
+disk image. The ratio is the last line.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.vm.build import guest_disk
+from tests.vm.guest import Guest
+from tests.vm.scenario import package
+from tests.vm.scenario.lab import Lab
+from tests.vm.scenario.narrator import Narrator
+from tests.vm.scenario.tool import Tool
+
+DISK_MIB = 6144
+Times = dict[str, float]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure both, print both."""
+    parser = argparse.ArgumentParser(prog="python -m tests.vm.bench")
+    parser.add_argument(
+        "--beside",
+        action="store_true",
+        help="both at once: what else the machine does then slows both alike",
+    )
+    options = parser.parse_args(arguments)
+    narrator = Narrator(sys.stdout)
+    image = guest_disk()
+    labs = [Lab("bench-by-hand", image), Lab("bench-tool", image)]
+    try:
+        with ThreadPoolExecutor(max_workers=2 if options.beside else 1) as both:
+            by_hand = both.submit(_by_hand, labs[0])
+            by_tool = both.submit(_by_tool, labs[1])
+        times = by_hand.result(), by_tool.result()
+    finally:
+        for lab in labs:
+            lab.close(keep_disks=False)
+    for head, found in zip(("by hand", "with the tool"), times, strict=True):
+        narrator.head(head)
+        for name, seconds in found.items():
+            narrator.write(f"  {name:<32} {seconds:8.1f} s\n")
+    narrator.write(summary(*times, beside=options.beside))
+    return 0
+
+
+def _by_hand(lab: Lab) -> Times:
+    package.place_files(lab.share)
+    old, new = lab.old_disk("OLDDISK"), lab.blank("NEWDISK", DISK_MIB)
+    guest = lab.boot("old disk", old, new)
+    times = _stages(lab, guest, "disk", "pool", "copy", "boot")
+    guest.kill()
+    guest = lab.boot("new disk", new, old)
+    times |= _stages(lab, guest, "attach")
+    guest.kill()
+    return times
+
+
+def _stages(lab: Lab, guest: Guest, *names: str) -> Times:
+    script = "/run/share/reference-migration.sh"
+    command = f"bash {script} {' '.join(names)} 2>&1 && sync"
+    begun = time.monotonic()
+    text = guest.run(command).output
+    took = time.monotonic() - begun
+    lab.transcript.note(text)
+    times = {
+        found[1]: int(found[2]) / 1000
+        for found in re.finditer(r"^([a-z]+) (\d+)$", text, re.M)
+    }
+    assert set(times) == set(names), text
+    return times | {"in all, " + "+".join(names): took}
+
+
+def _by_tool(lab: Lab) -> Times:
+    package.place_files(lab.share)
+    old, new = lab.old_disk("OLDDISK"), lab.blank("NEWDISK", DISK_MIB)
+    guest = lab.boot("old disk", old, new)
+    package.install(guest)
+    assert Tool(lab, guest)("set", "target", new.by_id).status == 0
+    times = _verb(lab, guest, "run", "--yes")
+    guest.kill()
+    guest = lab.boot("new disk", new, old)
+    times |= _verb(lab, guest, "mirror", "--yes", "--serial", "OLDDISK")
+    guest.kill()
+    return times
+
+
+def _verb(lab: Lab, guest: Guest, *words: str) -> Times:
+    begun = time.monotonic()
+    answer = Tool(lab, guest)(*words)
+    guest.run("sync")
+    took = time.monotonic() - begun
+    assert answer.status == 0, answer
+    log = guest.run("cat /var/lib/zfs-root-migrate/journal.jsonl").output
+    return _steps(log, words[0]) | {f"in all, {words[0]}": took}
+
+
+def _steps(journal: str, verb: str) -> Times:
+    """Return the seconds of each step of a verb.
+
+    >>> row = '{"event": "%s", "verb": "run", "step": "copy", "time": %d.5}'
+    >>> _steps(row % ("intent", 1) + "\\n" + row % ("done", 4), "run")
+    {'run copy': 3.0}
+    """
+    begun: Times = {}
+    times: Times = {}
+    for row in map(json.loads, journal.splitlines()):
+        name = f"{verb} {row['step']}"
+        if row["verb"] != verb:
+            continue
+        if row["event"] == "intent":
+            begun[name] = row["time"]
+        elif row["event"] == "done" and name in begun:
+            times[name] = round(row["time"] - begun[name], 1)
+    return times
+
+
+def summary(by_hand: Times, by_tool: Times, *, beside: bool) -> str:
+    """Return both sums, the ratio and the conditions."""
+    sums = [
+        sum(seconds for name, seconds in times.items() if name.startswith("in all"))
+        for times in (by_hand, by_tool)
+    ]
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return (
+        f"\nby hand {sums[0]:.0f} s, with the tool {sums[1]:.0f} s\n"
+        f"{os.cpu_count()} cores, QEMU without hardware virtualisation, "
+        f"{'both at once' if beside else 'one after the other'}, load {load}\n"
+        f"ratio {sums[1] / sums[0]:.2f}\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""What QEMU is started with: disks, and the machine around them."""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+QEMU = "qemu-system-x86_64"
+# room enough that code need not be translated twice
+ACCELERATION = "tcg,thread=multi,tb-size=512"
+# The first QEMU seen to emulate two cores soundly.  With 7.2 a core may go on with
+# a stale translation of code that the kernel has just patched on the other one, as
+# it does when a cgroup controller is enabled: "Oops: int3", in one boot of eight.
+SOUND_VERSION = 10
+# five-level page tables only make emulated page walks longer; with erms the kernel
+# clears and copies pages byte by byte, which is one emulated step for each of them
+CPU = "max,la57=off,erms=off"
+AGENT_PORT = "zfs-root-migrate.agent"
+
+
+class Bus(StrEnum):
+    """How a disk is attached."""
+
+    VIRTIO = "virtio"
+    ATA = "ata"
+    NVME = "nvme"
+    SCSI = "scsi"
+
+
+_DEVICES = {
+    Bus.VIRTIO: "virtio-blk-pci",
+    Bus.ATA: "ide-hd",
+    Bus.NVME: "nvme",
+    Bus.SCSI: "scsi-hd",
+}
+_BY_ID = {
+    Bus.VIRTIO: "virtio-",
+    Bus.ATA: "ata-QEMU_HARDDISK_",
+    Bus.NVME: "nvme-QEMU_NVMe_Ctrl_",
+    Bus.SCSI: "scsi-0QEMU_QEMU_HARDDISK_",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A raw file as a disk with a serial number."""
+
+    file: Path
+    serial: str
+    bus: Bus = Bus.VIRTIO
+
+    @classmethod
+    def from_arg(cls, text: str) -> "Disk":
+        """Parse FILE[,serial=S][,bus=B].
+
+        >>> Disk.from_arg("a.raw,serial=OLD")
+        Disk(file=PosixPath('a.raw'), serial='OLD', bus=<Bus.VIRTIO: 'virtio'>)
+        """
+        name, *options = text.split(",")
+        values = dict(option.partition("=")[::2] for option in options)
+        file = Path(name)
+        serial = values.get("serial", file.stem[:20])
+        return cls(file, serial, Bus(values.get("bus", Bus.VIRTIO)))
+
+    @property
+    def by_id(self) -> str:
+        """Return the link that udev makes in the guest."""
+        return f"/dev/disk/by-id/{_BY_ID[self.bus]}{self.serial}"
+
+
+@cache
+def _sound_cores() -> int:
+    """Return how many cores this machine's QEMU can emulate without faults."""
+    try:
+        done = subprocess.run([QEMU, "--version"], capture_output=True, text=True)
+    except OSError:
+        return 1
+    return cores_for(done.stdout)
+
+
+def cores_for(version: str) -> int:
+    """Return the number of cores for what QEMU says of its version.
+
+    >>> cores_for("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)")
+    1
+    >>> cores_for("QEMU emulator version 10.0.13 (Debian 1:10.0.13+ds-0)")
+    2
+    """
+    found = re.search(r"version (\d+)", version)
+    return 2 if found and int(found.group(1)) >= SOUND_VERSION else 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A machine to start; the first of the disks is the one the firmware boots."""
+
+    disks: tuple[Disk, ...]
+    share: Path | None = None
+    memory_mib: int = 2048
+    cores: int = field(default_factory=_sound_cores)
+    extra: tuple[str, ...] = ()
+
+    def command(self) -> list[str]:
+        """Return QEMU's command line, its sockets relative to the run directory."""
+        return [
+            *(QEMU, "-nodefaults", "-M", "q35", "-display", "none"),
+            *("-accel", ACCELERATION, "-cpu", CPU),
+            *("-smp", str(self.cores), "-m", str(self.memory_mib)),
+            *("-pidfile", "pid", "-qmp", "unix:qmp,server=on,wait=off"),
+            *_entropy(),
+            *_serial_line(),
+            *_agent_port(),
+            *_disks(self.disks),
+            *(_share(self.share) if self.share else ()),
+            *self.extra,
+        ]
+
+
+def _entropy() -> Sequence[str]:
+    backend = "rng-random,filename=/dev/urandom,id=entropy"
+    return "-object", backend, "-device", "virtio-rng-pci,rng=entropy"
+
+
+def _serial_line() -> Sequence[str]:
+    backend = "socket,id=serial,path=serial,server=on,wait=off,logfile=console.log"
+    return "-chardev", backend, "-serial", "chardev:serial"
+
+
+def _agent_port() -> Sequence[str]:
+    return (
+        *("-device", "virtio-serial-pci"),
+        *("-chardev", "socket,id=agent,path=agent,server=on,wait=off"),
+        *("-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
+    )
+
+
+def _share(directory: Path) -> Sequence[str]:
+    options = "mount_tag=share,security_model=none,readonly=on"
+    return "-virtfs", f"local,path={directory.resolve()},{options}"
+
+
+def _disks(disks: Sequence[Disk]) -> list[str]:
+    arguments: list[str] = []
+    if any(disk.bus is Bus.SCSI for disk in disks):
+        arguments += ["-device", "virtio-scsi-pci"]
+    for number, disk in enumerate(disks):
+        # raw and unsafe: a SIGKILL of QEMU keeps every write the guest was told
+        # is done, as the host's page cache outlives it (qcow2 would lose tables)
+        drive = f"if=none,id=disk{number},file={disk.file.resolve()},format=raw"
+        arguments += ["-drive", f"{drive},cache=unsafe,discard=unmap"]
+        port = f",bus=ide.{number}" if disk.bus is Bus.ATA else ""
+        identity = f"drive=disk{number},serial={disk.serial}"
+        order = f"bootindex={number + 1}"
+        arguments += ["-device", f"{_DEVICES[disk.bus]}{port},{identity},{order}"]
+    return arguments

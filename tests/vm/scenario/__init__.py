@@ -1,0 +1,1 @@
+"""What the real boots do: scenarios as parts, shared by the tests and the demo."""

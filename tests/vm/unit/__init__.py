@@ -1,0 +1,1 @@
+"""Tests of the guest's own parts; they need no guest."""
