@@ -1,0 +1,56 @@
+# Everything there is to do with a checkout. Set-up is part of each target.
+
+PY := .venv/bin/python
+LINTED := python/zfs_root_migrate tests
+# the package is tested as it lies here, not as it is installed
+export PYTHONPATH := $(CURDIR)/python
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help demo test test-fast lint bench guest setup setup-guest clean
+
+help:
+	@echo 'make demo       migrate a running system in a throw-away virtual machine'
+	@echo 'make test       all tests: the fast ones, then real boots (up to an hour)'
+	@echo 'make test-fast  linters and unit tests (two minutes at most)'
+	@echo 'make lint       ruff and mypy'
+	@echo 'make bench      time the tool against the same job done by hand'
+	@echo 'make guest      build the virtual machine and print where its disk is'
+	@echo 'make clean      remove what the tests left in the checkout'
+	@echo
+	@echo 'Missing packages are installed by apt where make runs as root; elsewhere'
+	@echo 'the line to type is printed. What is slow to build is kept in'
+	@echo '$${XDG_CACHE_HOME:-~/.cache}/zfs-root-migrate.'
+
+setup:
+	@tests/bootstrap
+
+setup-guest:
+	@tests/bootstrap guest
+
+lint: setup
+	$(PY) -m ruff check $(LINTED)
+	$(PY) -m mypy --config-file python/pyproject.toml python/zfs_root_migrate
+	$(PY) -m mypy --config-file python/pyproject.toml -p tests.vm
+
+test-fast: lint
+	$(PY) -m pytest -q -m "not boot" tests
+
+test: test-fast setup-guest
+	$(PY) -m tests.vm.build
+	$(PY) -m pytest -v -m boot tests/vm/boots
+
+# what needs no set-up comes first
+demo:
+	@python=$$(tests/bootstrap python) && $$python -m tests.vm.demo recorded
+	@tests/bootstrap guest
+	@$(PY) -m tests.vm.demo machine
+
+bench: setup-guest
+	@$(PY) -m tests.vm.build >/dev/null
+	@$(PY) -m tests.vm.bench
+
+guest: setup-guest
+	@$(PY) -m tests.vm.build
+
+clean:
+	rm -rf out .pytest_cache .mypy_cache .ruff_cache .hypothesis
