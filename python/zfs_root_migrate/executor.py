@@ -42,9 +42,11 @@ class Executor:
         self._world = world
         self._journal = journal
         self._monitor = monitor
+        self._digest = ""
 
     def run(self, plan: Plan) -> None:
         """Bring every step of the plan to its end, keeping what is there already."""
+        self._digest = plan.digest
         self._note(plan, Event.BEGIN)
         for number, step in enumerate(plan.steps, 1):
             self._monitor.step_begins(step, number, len(plan.steps))
@@ -59,6 +61,7 @@ class Executor:
 
     def undo(self, plan: Plan) -> None:
         """Take back every step that may have left something, the last one first."""
+        self._digest = plan.digest
         open_steps = touched(self._journal.records, plan.verb)
         steps = [step for step in reversed(plan.steps) if step.id in open_steps]
         for number, step in enumerate(steps, 1):
@@ -99,7 +102,7 @@ class Executor:
         self, plan: Plan, event: Event, step: Step | None = None, text: str = ""
     ) -> None:
         name = step.id if step else ""
-        self._journal.write(event, plan.verb, plan.digest, name, text)
+        self._journal.write(event, plan.verb, self._digest, name, text)
 
 
 def describe_failure(probe: Probe) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -315,5 +316,7 @@ def test_the_command_shown_is_the_command_run(rsync, tmp_path, monkeypatch):
         f"{copying.source}/",
         f"{copying.destination}/",
     )
-    for option in ("--delete", "--numeric-ids", "-aHAXS", "--modify-window=-1"):
+    for option in ("--delete", "--numeric-ids", "-aHAX", "--modify-window=-1"):
         assert option in words
+    assert "--sparse" in words
+    assert "--sparse" not in copier.command(replace(copying, sparse=False))

@@ -124,6 +124,8 @@ def transfers(config: Config, facts: Facts, layout: Layout) -> tuple[CopyTree, .
                 exclude=relative([*skip, *covered], mount.target),
                 size=mount.used or 0,
                 files=mount.files or 0,
+                # /boot is no dataset
+                sparse=mount.target == "/boot" or layout.compression == "off",
             )
         )
     for path, parent, holder in hidden(layout):
@@ -136,6 +138,7 @@ def transfers(config: Config, facts: Facts, layout: Layout) -> tuple[CopyTree, .
                 exclude=relative(skip, path),
                 size=0,
                 files=0,
+                sparse=layout.compression == "off",
             )
         )
     return tuple(made)

@@ -60,13 +60,13 @@ def proof(
     )
 
 
-# One look, as each takes seconds. dracut strips modules, so the one in the image is
-# asked, not compared; the cache file is an XDR list, the paths stand in it as text.
+# Unpacked once and whole, as lsinitrd decompresses the image anew for every name that
+# it is given. dracut strips modules, so the one in the image is asked, not compared;
+# the cache file is an XDR list, the paths stand in it as text.
 _LOOK_INTO = """\
 image=$0 module=$1; shift
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
-lsinitrd --unpack "$image" etc/hostid etc/zfs/zpool.cache "*/$module" "*/zpool" \
-    "*/mount.zfs"
+lsinitrd --unpack "$image"
 echo "vermagic $(modinfo -F vermagic "$(find . -type f -name "$module" | head -n 1)")"
 echo "hostid $(od -An -tx4 etc/hostid | tr -d ' ')"
 for name in zpool mount.zfs; do

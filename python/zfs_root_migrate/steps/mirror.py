@@ -40,6 +40,7 @@ def mirror_steps(facts: Facts, layout: Layout, old: DiskLayout) -> tuple[Step, .
         _attach(layout, new, old),
         *swap,
         _cache(facts, layout, new, old),
+        _whole(layout),
         _grub(facts, layout, old),
     )
 
@@ -142,21 +143,32 @@ def _array(layout: Layout, old: DiskLayout) -> Step:
                 argv=("sh", "-ec", _ADD, path, part),
                 when=replace(member, holds=False),
             ),
+        ),
+        proof=(member,),
+        seconds=2,
+    )
+
+
+def _whole(layout: Layout) -> Step:
+    """Wait for the array, which the kernel has rebuilt beside the steps before."""
+    detail = ("mdadm", "--detail", layout.array.path)
+    complete = rf"Active Devices : {layout.array.slots}\b"
+    return Step(
+        id="whole",
+        title="See that /boot is on both disks",
+        reason="the kernel rebuilds the array while the steps before are done",
+        hazard=Hazard.FINAL,
+        needs=("array",),
+        actions=(
             Await(
-                argv=("mdadm", "--detail", path),
-                done=rf"Active Devices : {layout.array.slots}\b",
+                argv=detail,
+                done=complete,
                 failed=r"State : .*FAILED",
                 progress=r"Rebuild Status : (\d+)%",
                 what="the array is being rebuilt",
             ),
         ),
-        proof=(
-            member,
-            Probe(
-                argv=("mdadm", "--detail", path),
-                matches=(rf"Active Devices : {layout.array.slots}\b",),
-            ),
-        ),
+        proof=(Probe(argv=detail, matches=(complete,)),),
         seconds=max(2, layout.array.size // RESILVER_PER_SECOND),
     )
 
@@ -271,7 +283,7 @@ def _grub(facts: Facts, layout: Layout, old: DiskLayout) -> Step:
         reason="each disk must be able to start the machine alone; the menu finds "
         "/boot by its file system's UUID, on whichever disk it is",
         hazard=Hazard.FINAL,
-        needs=("array",),
+        needs=("whole",),
         actions=(grub.install(old.path, chroot=None), Run(argv=("sync",))),
         proof=(
             *grub.proof(facts, layout, root="/"),
