@@ -3,7 +3,8 @@
     python -m tests.vm.bench [--beside]
 
 `run` and `mirror` of the tool, and the stages of reference-migration.sh, from the same
-disk image. The ratio is the last line.
+disk image. The ratio of the times is the last line; the ratio of the processor times
+that the guests took says what it would be on a machine that does nothing else.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Self
 
 from tests.vm.build import guest_disk
 from tests.vm.guest import Guest
@@ -23,6 +25,7 @@ from tests.vm.scenario.tool import Tool
 
 DISK_MIB = 6144
 Times = dict[str, float]
+WALL, CPU = "in all, ", "processor, "
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,16 +71,15 @@ def _by_hand(lab: Lab) -> Times:
 def _stages(lab: Lab, guest: Guest, *names: str) -> Times:
     script = "/run/share/reference-migration.sh"
     command = f"bash {script} {' '.join(names)} 2>&1 && sync"
-    begun = time.monotonic()
-    text = guest.run(command).output
-    took = time.monotonic() - begun
+    with _Watch(guest) as watch:
+        text = guest.run(command).output
     lab.transcript.note(text)
     times = {
         found[1]: int(found[2]) / 1000
         for found in re.finditer(r"^([a-z]+) (\d+)$", text, re.M)
     }
     assert set(times) == set(names), text
-    return times | {"in all, " + "+".join(names): took}
+    return times | watch.times("+".join(names))
 
 
 def _by_tool(lab: Lab) -> Times:
@@ -95,13 +97,35 @@ def _by_tool(lab: Lab) -> Times:
 
 
 def _verb(lab: Lab, guest: Guest, *words: str) -> Times:
-    begun = time.monotonic()
-    answer = Tool(lab, guest)(*words)
-    guest.run("sync")
-    took = time.monotonic() - begun
+    with _Watch(guest) as watch:
+        answer = Tool(lab, guest)(*words)
+        guest.run("sync")
     assert answer.status == 0, answer
     log = guest.run("cat /var/lib/zfs-root-migrate/journal.jsonl").output
-    return _steps(log, words[0]) | {f"in all, {words[0]}": took}
+    return _steps(log, words[0]) | watch.times(words[0])
+
+
+class _Watch:
+    """Takes the time, and the processor time, that a guest needs for something."""
+
+    def __init__(self, guest: Guest) -> None:
+        """Begin when it is entered."""
+        self._guest = guest
+        self._begun = self._took = (0.0, 0.0)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._begun = (time.monotonic(), self._guest.cpu_seconds)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End."""
+        now = (time.monotonic(), self._guest.cpu_seconds)
+        self._took = (now[0] - self._begun[0], now[1] - self._begun[1])
+
+    def times(self, what: str) -> Times:
+        """Return both times by the names that the report sums up."""
+        return {f"{WALL}{what}": self._took[0], f"{CPU}{what}": self._took[1]}
 
 
 def _steps(journal: str, verb: str) -> Times:
@@ -126,16 +150,22 @@ def _steps(journal: str, verb: str) -> Times:
 
 def summary(by_hand: Times, by_tool: Times, *, beside: bool) -> str:
     """Return both sums, the ratio and the conditions."""
-    sums = [
-        sum(seconds for name, seconds in times.items() if name.startswith("in all"))
-        for times in (by_hand, by_tool)
-    ]
+    def ratio(kind: str, what: str) -> str:
+        hand, tool = (
+            sum(seconds for name, seconds in times.items() if name.startswith(kind))
+            for times in (by_hand, by_tool)
+        )
+        return (
+            f"{what}: by hand {hand:.0f} s, with the tool {tool:.0f} s, "
+            f"ratio {tool / hand:.2f}\n"
+        )
+
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (
-        f"\nby hand {sums[0]:.0f} s, with the tool {sums[1]:.0f} s\n"
-        f"{os.cpu_count()} cores, QEMU without hardware virtualisation, "
+        f"\n{os.cpu_count()} cores, QEMU without hardware virtualisation, "
         f"{'both at once' if beside else 'one after the other'}, load {load}\n"
-        f"ratio {sums[1] / sums[0]:.2f}\n"
+        + ratio(CPU, "processor time")
+        + ratio(WALL, "time")
     )
 
 

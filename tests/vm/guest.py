@@ -84,6 +84,15 @@ class Guest:
             return None
         return None if state == "Z" or b"qemu" not in command else pid
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Return the processor time that QEMU has used.
+
+        What the guest did costs the same of it, whatever else the host is doing.
+        """
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def start(self, machine: Machine) -> None:
         """Start QEMU; the guest's boot is not awaited."""
         if self.pid:

@@ -204,6 +204,8 @@ def test_report(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_bench_summary() -> None:
     """Only what is timed from outside is counted."""
-    by_hand, by_tool = {"copy": 5.0, "in all, x": 10.0}, {"in all, run": 11.0}
+    by_hand = {"copy": 5.0, "in all, x": 10.0, "processor, x": 8.0}
+    by_tool = {"in all, run": 11.0, "processor, run": 6.0}
     text = bench.summary(by_hand, by_tool, beside=False)
+    assert "processor time: by hand 8 s, with the tool 6 s, ratio 0.75\n" in text
     assert text.endswith("ratio 1.10\n")
