@@ -7,6 +7,7 @@ through JSON.
 """
 
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -17,6 +18,8 @@ from typing import Any, TypeVar, cast
 from zfs_root_migrate.errors import UsageError
 
 T = TypeVar("T")
+# no size, count or number of a machine is larger, and arithmetic never overflows
+_LARGEST = (1 << 63) - 1
 
 
 def encode(value: object) -> Any:  # noqa: ANN401 - JSON has no better type
@@ -48,6 +51,12 @@ def decode(kind: type[T], data: object, where: str = "") -> T:
     return cast(T, _decode(kind, data, where))
 
 
+@functools.cache
+def type_hints(kind: type) -> dict[str, Any]:
+    """Return the types of a kind's fields; a document has thousands of values of it."""
+    return typing.get_type_hints(kind)
+
+
 def _decode(kind: Any, data: object, where: str) -> object:  # noqa: ANN401
     origin = typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
@@ -71,6 +80,8 @@ def _decode(kind: Any, data: object, where: str) -> object:  # noqa: ANN401
 def _decode_plain(kind: type, data: object, where: str) -> object:
     if type(data) is not kind:
         raise _wrong(where, {"str": "text"}.get(kind.__name__, kind.__name__), data)
+    if isinstance(data, int) and abs(data) > _LARGEST:
+        raise _wrong(where, "a number of 64 bits", data)
     if isinstance(data, str) and ("\0" in data or not _is_encodable(data)):
         raise _wrong(where, "text that a file name can be", data)
     return data
@@ -100,7 +111,7 @@ def _decode_union(kinds: tuple[Any, ...], data: object, where: str) -> object:
 def _decode_dataclass(kind: type, data: object, where: str) -> object:
     if not isinstance(data, dict):
         raise _wrong(where, f"an object ({kind.__name__})", data)
-    hints = typing.get_type_hints(kind)
+    hints = type_hints(kind)
     known = {field.name: field for field in dataclasses.fields(kind)}
     for name in data:
         if name not in known and name != "type":
@@ -122,8 +133,16 @@ def _join(where: str, name: str) -> str:
 
 
 def _wrong(where: str, wanted: str, data: object) -> UsageError:
+    return UsageError(f"field {where or '(top)'}: wanted {wanted}, found {_show(data)}")
+
+
+def _show(data: object) -> str:
+    """Write a wrong value; what is in a list or an object may be deep without end.
+
+    >>> _show([[]]), _show("x" * 99)
+    ('a list', "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...")
+    """
+    if isinstance(data, list | dict):
+        return "a list" if isinstance(data, list) else "an object"
     shown = repr(data)
-    return UsageError(
-        f"field {where or '(top)'}: wanted {wanted}, "
-        f"found {shown if len(shown) < 60 else shown[:57] + '...'}"
-    )
+    return shown if len(shown) < 60 else shown[:57] + "..."

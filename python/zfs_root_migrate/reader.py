@@ -8,16 +8,27 @@ import json
 import os
 import shlex
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from zfs_root_migrate import runner
+from zfs_root_migrate import runner, scripts
 from zfs_root_migrate.errors import UsageError
 from zfs_root_migrate.runner import Answer
+from zfs_root_migrate.scripts import Asked as Asked
 
 QUERY_TIMEOUT = 60.0
 SCHEMA = "zfs-root-migrate/recording"
 VERSION = 1
+
+
+def script_key(name: str, *args: str) -> str:
+    """Return how a recording names the run of such a program, wherever it lies.
+
+    >>> script_key("portage", "--root", "/mnt/gentoo")
+    'script portage --root /mnt/gentoo'
+    """
+    return shlex.join(("script", name, *args))
 
 
 class Reader(Protocol):
@@ -25,6 +36,9 @@ class Reader(Protocol):
 
     def query(self, *argv: str) -> Answer:
         """Run a read-only program; status 127 where it is missing."""
+
+    def script(self, name: str, *args: str) -> Asked:
+        """Start a program of ours that needs the system's own Python."""
 
     def read(self, path: str) -> str | None:
         """Return a file's text, or None where it is not there or unreadable."""
@@ -45,6 +59,10 @@ class LiveReader:
     def query(self, *argv: str) -> Answer:
         """Run a read-only program; status 127 where it is missing."""
         return runner.query(argv, timeout=QUERY_TIMEOUT)
+
+    def script(self, name: str, *args: str) -> Asked:
+        """Start a program of ours that needs the system's own Python."""
+        return scripts.ask(name, *args)
 
     def read(self, path: str) -> str | None:
         """Return a file's text, or None where it is not there or unreadable."""
@@ -105,6 +123,18 @@ class RecordingReader:
         self.recording.queries[shlex.join(argv)] = kept
         return answer
 
+    def script(self, name: str, *args: str) -> Asked:
+        """Start a program of ours that needs the system's own Python."""
+        asked = self.inner.script(name, *args)
+
+        def keep() -> Answer:
+            answer = asked()
+            kept = (answer.status, answer.stdout, answer.stderr)
+            self.recording.queries[script_key(name, *args)] = kept
+            return answer
+
+        return keep
+
     def read(self, path: str) -> str | None:
         """Return a file's text, or None where it is not there or unreadable."""
         return self.recording.files.setdefault(path, self.inner.read(path))
@@ -134,6 +164,10 @@ class ReplayReader:
         missing = (runner.NOT_FOUND, "", f"{argv[0]}: not recorded")
         kept = self.recording.queries.get(shlex.join(argv), missing)
         return Answer(argv, *kept)
+
+    def script(self, name: str, *args: str) -> Asked:
+        """Return what gives the recorded answer, or one with status 127."""
+        return partial(self.query, "script", name, *args)
 
     def read(self, path: str) -> str | None:
         """Return the recorded text, or None."""

@@ -6,14 +6,15 @@ leave a copier at work behind its back.
 """
 
 import ctypes
+import errno
 import os
 import selectors
 import shlex
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {
@@ -24,6 +25,7 @@ ENVIRONMENT = {
 }
 NOT_FOUND = 127
 _PR_SET_PDEATHSIG = 1
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # Own mount namespace: what is mounted into the new root for a command goes away with
@@ -34,8 +36,7 @@ _ENTER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """How a program ended and what it said."""
 
     argv: tuple[str, ...]
@@ -88,8 +89,34 @@ def query(
     except OSError as error:
         return _not_started(argv, error)
     except subprocess.TimeoutExpired:
-        return Answer(tuple(argv), 124, "", f"{argv[0]}: no answer in {timeout} s")
+        return _late(argv, timeout)
     return Answer(tuple(argv), done.returncode, _text(done.stdout), _text(done.stderr))
+
+
+def begin(argv: Sequence[str], *, timeout: float) -> Callable[[], Answer]:
+    """Start what `query` would run; return what waits for its end and answers."""
+    try:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+            cwd="/",
+            preexec_fn=_die_with_parent,
+        )
+    except OSError as error:
+        return partial(_not_started, argv, error)
+
+    def wait() -> Answer:
+        try:
+            stdout, stderr = child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _end(child)
+            return _late(argv, timeout)
+        return Answer(tuple(argv), child.returncode, _text(stdout), _text(stderr))
+
+    return wait
 
 
 def stream(
@@ -131,6 +158,9 @@ class Background:
 
     def __init__(self, argv: Sequence[str], *, chroot: str | None = None) -> None:
         """Start it; what it says is kept in a file that has no name."""
+        # here, as it takes its time, and `scripts` is to begin at once
+        import tempfile
+
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
         self._failed: Answer | None = None
         self._child: subprocess.Popen[bytes] | None = None
@@ -168,6 +198,10 @@ def _not_started(argv: Sequence[str], error: OSError) -> Answer:
     if isinstance(error, FileNotFoundError):
         return Answer(tuple(argv), NOT_FOUND, "", f"{argv[0]}: not found")
     return Answer(tuple(argv), 126, "", f"{argv[0]}: {error.strerror}")
+
+
+def _late(argv: Sequence[str], timeout: float | None) -> Answer:
+    return Answer(tuple(argv), 124, "", f"{argv[0]}: no answer in {timeout} s")
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
@@ -251,3 +285,18 @@ def enter_own_mounts() -> None:
         raise OSError(ctypes.get_errno(), "unshare")
     if _libc.mount(b"none", b"/", None, ms_rec | ms_slave, None) != 0:
         raise OSError(ctypes.get_errno(), "mount --make-rslave /")
+
+
+def exchange(first: str, second: str) -> None:
+    """Let two names change places at once, or raise OSError: renameat2(2).
+
+    Here because it is the kernel that is called by hand, as above: Python has no
+    function for it.
+    """
+    call = getattr(_libc, "renameat2", None)
+    if call is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), first)
+    names = (os.fsencode(first), os.fsencode(second))
+    if call(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), first)

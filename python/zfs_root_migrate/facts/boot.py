@@ -3,10 +3,24 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from zfs_root_migrate.model import Boot, Firmware, Generator, Kernel, Storage, Tool
+from zfs_root_migrate.facts.kernel import (
+    MODULES,
+    Configuration,
+    gather_configs,
+    gather_enforcement,
+    gather_lockdown,
+)
+from zfs_root_migrate.model import (
+    Boot,
+    Firmware,
+    Generator,
+    Kernel,
+    Loader,
+    Storage,
+    Tool,
+)
 from zfs_root_migrate.reader import Reader
 
-MODULES = "/lib/modules"
 # what `make install`, installkernel, genkernel and Debian call a kernel's files; R is
 # its release, * the architecture that genkernel puts in
 _IMAGES = ("vmlinuz-R", "kernel-R", "bzImage-R", "vmlinux-R", "kernel-genkernel-*-R")
@@ -17,6 +31,14 @@ _INITRAMFS = (
 _RELEASE = re.compile(
     r"(?:vmlinuz|kernel|bzImage|vmlinux)-(?:genkernel-[^-]+-)?(\d+\.\d+[^/]*)"
 )
+# what systemd-boot and newer GRUB tell of themselves (systemd.io/BOOT_LOADER_INTERFACE)
+_LOADER_INFO = (
+    "/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+)
+# UEFI specification, global variables
+_SECURE_BOOT = (
+    "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+)
 _GRUB_PLATFORM = re.compile(r"[a-z0-9_]+-(pc|efi|ieee1275|coreboot|xen|emu|qemu)")
 
 Files = Mapping[str, str]
@@ -26,12 +48,22 @@ def gather_boot(reader: Reader, storage: Storage, tools: Iterable[Tool]) -> Boot
     """Read what the machine needs in order to start."""
     programs = {tool.name for tool in tools if tool.path is not None}
     cmdline = (reader.read("/proc/cmdline") or "").strip()
+    running = (reader.read("/proc/sys/kernel/osrelease") or "").strip()
     uefi = reader.names("/sys/firmware/efi") is not None
+    files = _boot_files(reader)
+    installed = reader.names(MODULES) or ()
+    releases = sorted({*installed, *_releases(files)})
+    settings = gather_configs(reader, releases, running, files)
+    mine = settings.configs.get(running)
+    lockdown = gather_lockdown(reader)
     return Boot(
         firmware=Firmware.UEFI if uefi else Firmware.BIOS,
-        running_kernel=(reader.read("/proc/sys/kernel/osrelease") or "").strip(),
+        running_kernel=running,
         cmdline=cmdline,
-        kernels=gather_kernels(reader),
+        kernels=tuple(
+            _kernel(reader, release, files, settings.configs.get(release), installed)
+            for release in releases
+        ),
         generators=tuple(g for g in Generator if g.value in programs),
         grub_default=reader.read("/etc/default/grub"),
         grub_platforms=tuple(
@@ -41,7 +73,51 @@ def gather_boot(reader: Reader, storage: Storage, tools: Iterable[Tool]) -> Boot
         ),
         hostid=parse_hostid(reader.read("/etc/hostid")),
         resume_image=find_resume_image(storage),
+        loader=gather_loader(reader, cmdline, uefi=uefi),
+        sources=settings.sources,
+        sources_release=settings.sources_release,
+        sources_built=settings.sources_built,
+        lockdown=lockdown,
+        enforces_signatures=gather_enforcement(
+            reader, lockdown, mine.options if mine else None
+        ),
+        secure_boot=parse_secure_boot(reader.read(_SECURE_BOOT)) if uefi else False,
     )
+
+
+def gather_loader(reader: Reader, cmdline: str, *, uefi: bool) -> Loader:
+    """Tell what has loaded the kernel that runs, where there is proof of it.
+
+    A loader of UEFI may say so itself. GRUB puts BOOT_IMAGE on the command line, as
+    others do; that its configuration is there as well makes it certain.
+    """
+    told = _variable(reader.read(_LOADER_INFO)).decode("utf-16-le", "replace")
+    if told.startswith("systemd-boot"):
+        return Loader.SYSTEMD_BOOT
+    if told.startswith("GRUB"):
+        return Loader.GRUB
+    if re.search(r"(?:^|\s)BOOT_IMAGE=[/(]", cmdline):
+        grub = "grub.cfg" in (reader.names("/boot/grub") or ())
+        return Loader.GRUB if grub else Loader.UNKNOWN
+    for top in ("/efi", "/boot/efi", "/boot") if uefi else ():
+        if "entries" in (reader.names(f"{top}/loader") or ()):
+            return Loader.SYSTEMD_BOOT
+    return Loader.UNKNOWN
+
+
+def _variable(text: str | None) -> bytes:
+    """Return a variable of the firmware without the four bytes of its attributes."""
+    return (text or "").encode("utf-8", "surrogateescape")[4:]
+
+
+def parse_secure_boot(text: str | None) -> bool | None:
+    r"""Tell whether the firmware starts signed programs only; None: not known.
+
+    >>> parse_secure_boot("\x06\x00\x00\x00\x01"), parse_secure_boot(None)
+    (True, None)
+    """
+    data = _variable(text)
+    return data[0] == 1 if data else None
 
 
 def parse_hostid(text: str | None) -> str | None:
@@ -66,17 +142,6 @@ def find_resume_image(storage: Storage) -> bool | None:
     if any(found.kind == "swsuspend" for found in storage.signatures or ()):
         return True
     return None if storage.signatures is None or storage.unprobed else False
-
-
-def gather_kernels(reader: Reader) -> tuple[Kernel, ...]:
-    """Return the installed kernels, the releases in the order of their names."""
-    files = _boot_files(reader)
-    installed = reader.names(MODULES) or ()
-    releases = {*installed, *_releases(files)}
-    return tuple(
-        _kernel(reader, release, files, has_modules=release in installed)
-        for release in sorted(releases)
-    )
 
 
 def _boot_files(reader: Reader) -> Files:
@@ -112,8 +177,14 @@ def _releases(files: Files) -> Iterator[str]:
             yield found[1]
 
 
-def _kernel(reader: Reader, release: str, files: Files, *, has_modules: bool) -> Kernel:
-    modules = gather_modules(reader, release) if has_modules else {}
+def _kernel(
+    reader: Reader,
+    release: str,
+    files: Files,
+    config: Configuration | None,
+    installed: tuple[str, ...],
+) -> Kernel:
+    modules = gather_modules(reader, release) if release in installed else {}
     zfs = modules.get("zfs", {})
     # a module of another release would not load
     fits = zfs.get("vermagic", "").split(" ")[0] == release
@@ -123,7 +194,12 @@ def _kernel(reader: Reader, release: str, files: Files, *, has_modules: bool) ->
         initramfs=_find(files, _INITRAMFS, release),
         zfs_module=zfs.get("filename") if fits else None,
         zfs_version=zfs.get("version") if fits else None,
+        zfs_signed=not {"sig_id", "signer", "signature"}.isdisjoint(zfs)
+        if fits
+        else None,
         raid1="raid1" in modules,
+        config=config.path if config else None,
+        options=config.listed() if config else (),
     )
 
 

@@ -5,14 +5,16 @@ that names the field. Whoever works with facts need not look twice.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 
 from zfs_root_migrate.codec import decode, encode
 from zfs_root_migrate.errors import UsageError
-from zfs_root_migrate.model import BlockDevice, Facts
+from zfs_root_migrate.model import BlockDevice, Facts, Tree
 
 SCHEMA = "zfs-root-migrate/facts"
 VERSION = 1
+_TEXTS = re.compile(r'\[\n\s*"(?:[^"\\]|\\.)*"(?:,\n\s*"(?:[^"\\]|\\.)*")*\n\s*\]')
 
 
 def dump_facts(facts: Facts) -> str:
@@ -20,7 +22,16 @@ def dump_facts(facts: Facts) -> str:
     fields = encode(facts)
     del fields["type"]
     document = {"schema": SCHEMA, "version": VERSION, **fields}
-    return json.dumps(document, indent=1) + "\n"
+    return _join_lists(json.dumps(document, indent=1)) + "\n"
+
+
+def _join_lists(text: str) -> str:
+    """Put lists of texts on one line each; a line break is never within a text."""
+
+    def join(found: re.Match[str]) -> str:
+        return "[" + re.sub(r",\n\s*", ", ", found[0][1:-1].strip()) + "]"
+
+    return _TEXTS.sub(join, text)
 
 
 def load_facts(text: str, source: str) -> Facts:
@@ -76,6 +87,20 @@ def find_faults(facts: Facts) -> Iterator[str]:
             yield f"field storage.swaps[{index}].size: is negative"
     if facts.system.memory < 0:
         yield "field system.memory: is negative"
+    if facts.elsewhere is not None and not facts.elsewhere.startswith("/"):
+        yield "field elsewhere: is no absolute path"
+    if facts.tree is not None:
+        yield from _tree_faults(facts.tree)
+
+
+def _tree_faults(tree: Tree) -> Iterator[str]:
+    for name in ("files", "directories"):
+        if getattr(tree, name) < 0:
+            yield f"field tree.{name}: is negative"
+    for name in ("links", "marked", "unreadable"):
+        # lists are cut, numbers are not
+        if getattr(tree, f"{name}_found") < len(getattr(tree, name)):
+            yield f"field tree.{name}_found: is less than the list has"
 
 
 def _device_faults(devices: Iterable[BlockDevice]) -> Iterator[str]:

@@ -2,51 +2,36 @@
 
 Importing Portage costs a third of a second and may fail in many ways (a broken profile,
 another Python than the one it is installed for): in a process of its own it cannot take
-this one with it, and its answer can be recorded. Portage is not asked to write.
+this one with it, and its answer can be recorded. That program is `portage_query`; it
+answers in the fields of `PortageFacts`, and never writes.
 """
 
+import dataclasses
 import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar, cast
 
-from zfs_root_migrate.model import PortageFacts
-from zfs_root_migrate.reader import Reader
+from zfs_root_migrate.codec import decode, type_hints
+from zfs_root_migrate.errors import UsageError
+from zfs_root_migrate.model import Package, PortageFacts
+from zfs_root_migrate.reader import Asked, Reader
 
-PACKAGES = (
-    *("app-portage/gentoolkit", "dev-vcs/git", "net-misc/rsync", "sys-apps/portage"),
-    *("sys-apps/openrc", "sys-apps/systemd", "sys-apps/util-linux", "sys-boot/grub"),
-    *("sys-fs/mdadm", "sys-fs/zfs", "sys-fs/zfs-kmod", "sys-kernel/dracut"),
-    *("sys-kernel/genkernel", "sys-kernel/gentoo-kernel", "sys-kernel/ugrd"),
-    *("sys-kernel/gentoo-kernel-bin", "sys-kernel/gentoo-sources"),
-    *("sys-kernel/installkernel", "virtual/dist-kernel"),
-)
+SCRIPT = "portage"
 
-# settings[x] of a variable that is not set raises NameError in 3.0.83: .get() only
-SCRIPT = """\
-import json, os, sys
-try:
-    import portage
-    settings = portage.settings
-    vdb = portage.db[settings["EROOT"]]["vartree"].dbapi
-    profile = settings.profile_path and os.path.realpath(settings.profile_path)
-    found = {
-        "version": portage.VERSION,
-        "profile": profile and profile.rpartition("/profiles/")[2],
-        "repository": settings.repositories.mainRepoLocation(),
-        "distdir": settings.get("DISTDIR"),
-        "pkgdir": settings.get("PKGDIR"),
-        "packages": sorted(str(p) for a in sys.argv[1:] for p in vdb.cp_list(a)),
-    }
-except BaseException as error:
-    found = {"reason": f"{type(error).__name__}: {error}"}
-print("\\n" + json.dumps({k: v or None for k, v in found.items()}))
-"""
-# -I: neither the environment nor the current directory changes what is imported;
-# -B: nothing is written
-ASK = ("python3", "-IBc", SCRIPT, *PACKAGES)
+T = TypeVar("T")
 
 
-def gather_portage(reader: Reader) -> PortageFacts:
-    """Ask Portage, or say why it could not be asked."""
-    answer = reader.query(*ASK)
+def ask_portage(reader: Reader) -> Callable[[], PortageFacts]:
+    """Begin to ask Portage; the return value waits for what it says.
+
+    It takes longer than all other facts, which can be read meanwhile.
+    """
+    return partial(_wait, reader.script(SCRIPT))
+
+
+def _wait(asked: Asked) -> PortageFacts:
+    answer = asked()
     if answer.status != 0:
         last = answer.stderr.strip().rpartition("\n")[2]
         reason = last or f"python3 ended with status {answer.status}"
@@ -55,10 +40,10 @@ def gather_portage(reader: Reader) -> PortageFacts:
 
 
 def parse_portage(text: str) -> PortageFacts:
-    """Read the script's answer, the last line; Portage may have said things before.
+    """Read the answer, the last line; Portage may have said things before.
 
-    >>> parse_portage('noise\\n{"reason": "ImportError: no"}\\n').reason
-    'ImportError: no'
+    >>> parse_portage('noise\\n{"reason": "python3 has no Portage"}\\n').reason
+    'python3 has no Portage'
     """
     try:
         found = json.loads(text.strip().rpartition("\n")[2])
@@ -66,22 +51,25 @@ def parse_portage(text: str) -> PortageFacts:
         found = None
     if not isinstance(found, dict):
         return PortageFacts(reason="Portage gave no answer that can be read")
-
-    def one(name: str) -> str | None:
-        value = found.get(name)
-        return value if isinstance(value, str) else None
-
+    facts = _build(PortageFacts, found)
+    assert facts is not None
     packages = found.get("packages")
-    return PortageFacts(
-        reason=one("reason"),
-        version=one("version"),
-        profile=one("profile"),
-        repository=one("repository"),
-        distdir=one("distdir"),
-        pkgdir=one("pkgdir"),
-        packages=tuple(
-            package
-            for package in (packages if isinstance(packages, list) else ())
-            if isinstance(package, str)
-        ),
-    )
+    told = packages if isinstance(packages, list) else []
+    read = (_build(Package, one) for one in told if isinstance(one, dict))
+    return dataclasses.replace(facts, packages=tuple(p for p in read if p is not None))
+
+
+def _build(kind: type[T], data: Mapping[str, object]) -> T | None:
+    """Build a value of the fields that are as they should be; others are not known.
+
+    None where a field is missing that has no default.
+    """
+    hints = type_hints(cast(type, kind))
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        try:
+            values[field.name] = decode(hints[field.name], data[field.name])
+        except (UsageError, KeyError):
+            if field.default is dataclasses.MISSING:
+                return None
+    return kind(**values)

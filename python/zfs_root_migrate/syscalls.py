@@ -1,0 +1,99 @@
+"""System calls that Python does not have. Part of the rim.
+
+Nothing here changes a system: files are asked for their attributes, and a file system
+is shown without what is mounted upon it, to this process alone.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import struct
+
+# include/uapi/linux/stat.h
+ATTR_COMPRESSED = 0x4
+ATTR_IMMUTABLE = 0x10
+ATTR_APPEND = 0x20
+ATTR_ENCRYPTED = 0x800
+ATTR_MOUNT_ROOT = 0x2000
+ATTR_VERITY = 0x100000
+ATTR_DAX = 0x200000
+_STATX_TYPE, _STATX_NLINK, _STATX_INO = 0x1, 0x4, 0x100
+_AT_SYMLINK_NOFOLLOW, _AT_NO_AUTOMOUNT = 0x100, 0x800
+_STATX = struct.Struct("=8xQI8xH2xQ96xII112x")
+# include/uapi/linux/fs.h; the numbers of a machine of 64 bits
+FLAG_CASEFOLD = 0x40000000
+_FS_IOC_GETFLAGS = 0x80086601
+_FS_IOC_FSGETXATTR = 0x801C581F
+_FSXATTR = struct.Struct("=12xI12x")
+# include/uapi/linux/mount.h; one number on every machine
+_SYS_OPEN_TREE = 428
+_OPEN_TREE_CLONE = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Statx:
+    """Asks for attributes, kind, links and inode of names in a directory.
+
+    One object serves a whole walk: it has one buffer, filled again and again.
+    """
+
+    def __init__(self) -> None:
+        """Get the buffer ready."""
+        self._buffer = ctypes.create_string_buffer(_STATX.size)
+        self._call = _libc.statx
+        self._call.argtypes = (
+            *(ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint),
+            ctypes.c_void_p,
+        )
+
+    def __call__(
+        self, directory: int, name: bytes
+    ) -> tuple[int, int, int, int, int, int]:
+        """Return attributes, links, mode, inode, and the device's major and minor.
+
+        Links are not followed, and nothing is mounted for the question.
+        """
+        flags = _AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT
+        mask = _STATX_TYPE | _STATX_NLINK | _STATX_INO
+        if self._call(directory, name, flags, mask, self._buffer):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        attributes, links, mode, inode, major, minor = _STATX.unpack(self._buffer)
+        return attributes, links, mode, inode, major, minor
+
+
+def chattr_flags(descriptor: int) -> int:
+    """Return the flags that chattr(1) sets on an open directory; 0 where none can be.
+
+    A file system without them, such as vfat, says so.
+    """
+    data = bytearray(8)
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, data)
+    return int.from_bytes(data[:4], "little")
+
+
+def project(descriptor: int) -> int:
+    """Return the project (quota) of an open directory, 0 where it has none."""
+    data = bytearray(_FSXATTR.size)
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(descriptor, _FS_IOC_FSGETXATTR, data)
+    return int(_FSXATTR.unpack(data)[0])
+
+
+def open_alone(path: str) -> int | None:
+    """Open the top of what is mounted at a path, without what is mounted upon it.
+
+    The descriptor leads to a mount that has no place in the system and is gone with it
+    (open_tree(2), Linux 5.2). None: not allowed, or the kernel does not know the call.
+    """
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC
+    found = _libc.syscall(
+        ctypes.c_long(_SYS_OPEN_TREE),
+        ctypes.c_int(-100),
+        ctypes.c_char_p(os.fsencode(path)),
+        ctypes.c_uint(flags),
+    )
+    return int(found) if found >= 0 else None
