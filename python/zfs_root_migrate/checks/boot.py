@@ -5,13 +5,10 @@ from collections.abc import Iterator
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts, Firmware, Generator, Init
+from zfs_root_migrate.needs import DRACUT, GRUB, GRUB_PLATFORMS, is_asked
+from zfs_root_migrate.wishes import install_remedy
 
 LATER = "A later version handles this; nothing was changed."
-# GRUB's directory for a firmware, and what Gentoo's GRUB_PLATFORMS calls it
-GRUB_PLATFORMS = {
-    Firmware.BIOS: ("i386-pc", "pc"),
-    Firmware.UEFI: ("x86_64-efi", "efi-64"),
-}
 
 
 class FirmwareUefi(Finding):
@@ -138,13 +135,17 @@ def check_init(facts: Facts, config: Config) -> Iterator[Finding]:
     """Look at the service manager and the services that ZFS needs of it."""
     if facts.system.init is Init.SYSTEMD:
         yield InitSystemd(
-            seen="/run/systemd/system is there",
+            seen="/run/systemd/system is there"
+            if facts.elsewhere is None
+            else "/sbin/init leads to systemd",
             why="The new root's file systems would not be mounted at boot.",
             remedy=(LATER,),
         )
     elif facts.system.init is Init.UNKNOWN:
         yield InitUnknown(
-            seen="neither /run/openrc nor /run/systemd/system is there",
+            seen="neither /run/openrc nor /run/systemd/system is there"
+            if facts.elsewhere is None
+            else "neither systemd is behind /sbin/init, nor is /sbin/openrc there",
             why="What mounts the new root's file systems at boot is not known.",
             remedy=("Start from the booted system, not from a chroot or container.",),
         )
@@ -167,7 +168,7 @@ def _services(facts: Facts) -> Iterator[Finding]:
 
 def check_initramfs(facts: Facts, config: Config) -> Iterator[Finding]:
     """Look for the program that makes the initramfs."""
-    remedy = ("Install dracut:", "  emerge --ask sys-kernel/dracut")
+    remedy = install_remedy(facts, config, DRACUT)
     if not facts.boot.generators:
         yield InitramfsNone(
             seen="neither dracut nor genkernel nor ugrd is there",
@@ -182,16 +183,23 @@ def check_initramfs(facts: Facts, config: Config) -> Iterator[Finding]:
         )
 
 
+def _grub_remedy(facts: Facts, config: Config, use: str) -> tuple[str, ...]:
+    """Say how to get a GRUB with a platform, also where Portage could not be asked."""
+    if is_asked(facts, facts.portage.package(GRUB)):
+        return install_remedy(facts, config, GRUB)
+    return (
+        "Ask for the platform of this machine, then build GRUB:",
+        f"  echo 'GRUB_PLATFORMS=\"${{GRUB_PLATFORMS}} {use}\"' >> "
+        "/etc/portage/make.conf",
+        f"  emerge --ask {GRUB}",
+    )
+
+
 def check_grub(facts: Facts, config: Config) -> Iterator[Finding]:
     """Look at the boot loader."""
     wanted = ("grub-install", "grub-mkconfig")
     platform, use = GRUB_PLATFORMS[facts.boot.firmware]
-    ask = (
-        "Ask for the platform of this machine, then build GRUB:",
-        f"  echo 'GRUB_PLATFORMS=\"${{GRUB_PLATFORMS}} {use}\"' >> "
-        "/etc/portage/make.conf",
-        "  emerge --ask sys-boot/grub",
-    )
+    ask = _grub_remedy(facts, config, use)
     missing = [t.name for t in facts.system.tools if t.name in wanted and not t.path]
     if missing:
         yield GrubMissing(
@@ -199,7 +207,8 @@ def check_grub(facts: Facts, config: Config) -> Iterator[Finding]:
             why="Without a boot loader nothing starts from the new disk.",
             remedy=ask,
         )
-    elif platform not in facts.boot.grub_platforms:
+    # the firmware of a tree that does not run is not known, nor is the platform then
+    elif facts.elsewhere is None and platform not in facts.boot.grub_platforms:
         there = ", ".join(facts.boot.grub_platforms) or "none"
         yield GrubPlatformMissing(
             seen=f"/usr/lib/grub/{platform} is not there; platforms: {there}",

@@ -1,20 +1,11 @@
-"""Checks of the kernel: the one that runs, the others, /boot, and ZFS itself."""
+"""Checks of the kernels: the one that runs, the others, and their sources."""
 
-import re
 from collections.abc import Iterator
 
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts, Kernel
-
-Version = tuple[int, ...]
-
-# first version with the fault, first version without it, for each branch: zeros are
-# read where data was (openzfs/zfs#15526, #15933)
-CORRUPTING: tuple[tuple[Version, Version], ...] = (
-    ((2, 1, 4), (2, 1, 14)),
-    ((2, 2, 0), (2, 2, 2)),
-)
+from zfs_root_migrate.zfs_versions import fits, installed_carrier
 
 
 class BootNotMounted(Finding):
@@ -40,6 +31,18 @@ class KernelNotInstalled(Finding):
     key = "kernel-not-installed"
     severity = Severity.INHIBITOR
     title = "the running kernel is not installed any more"
+
+
+class KernelNone(Finding):
+    """No kernel is installed: none in /boot, none in /lib/modules.
+
+    The new system starts with a kernel of this one. A tree that was just unpacked from
+    a stage archive has none yet.
+    """
+
+    key = "kernel-none"
+    severity = Severity.INHIBITOR
+    title = "no kernel is installed"
 
 
 class KernelImageMissing(Finding):
@@ -76,87 +79,71 @@ class Raid1Missing(Finding):
     title = "the kernel has no RAID1"
 
 
-class ZfsMissing(Finding):
-    """The ZFS programs are not installed.
+class SourcesMissing(Finding):
+    """/usr/src/linux does not lead to kernel sources.
 
-    On Gentoo they are in sys-fs/zfs. From 2.4 on the kernel module is in it too (USE
-    flag modules), before that it was sys-fs/zfs-kmod. USE rootfs, which is the default,
-    makes sure that it works from an initramfs.
+    The ebuild of the ZFS module builds for what lies there, whichever kernel runs
+    (linux-mod-r1.eclass, linux-info.eclass). Without sources no module is built.
     """
 
-    key = "zfs-missing"
-    severity = Severity.INHIBITOR
-    title = "ZFS is not installed"
+    key = "sources-missing"
+    severity = Severity.WARNING
+    title = "there are no kernel sources in /usr/src/linux"
 
 
-class ZfsModuleMissing(Finding):
-    """There is no ZFS module for the kernel that runs.
+class SourcesNotBuilt(Finding):
+    """The kernel sources in /usr/src/linux were never built.
 
-    A module works with one kernel only. After every new kernel it must be built again,
-    for the sources that /usr/src/linux points to. A kernel that is newer than the
-    installed ZFS supports cannot have one: see `Linux-Maximum` in the file META below
-    /usr/share/doc/zfs-*.
+    To build a module takes Module.symvers, which only a full build of the kernel makes
+    (`make modules_prepare` does not); linux-mod-r1.eclass stops where it is missing.
     """
 
-    key = "zfs-module-missing"
-    severity = Severity.INHIBITOR
-    title = "the running kernel has no ZFS module"
+    key = "sources-not-built"
+    severity = Severity.WARNING
+    title = "no module can be built with the sources in /usr/src/linux"
 
 
-class ZfsVersionsDiffer(Finding):
-    """The ZFS programs and the ZFS module are of different versions.
+class SourcesDiffer(Finding):
+    """/usr/src/linux leads to the sources of a kernel that is not the one that runs.
 
-    Programs and module talk to one another in a way that is not kept stable. After an
-    update the old module stays loaded until the next boot.
+    Whatever builds the ZFS module, builds it for those sources: `@module-rebuild` would
+    leave the kernel that the new system starts with as it is, without a word.
     """
 
-    key = "zfs-versions-differ"
-    severity = Severity.INHIBITOR
-    title = "ZFS programs and module do not match"
-
-
-class ZfsVersionUnknown(Finding):
-    """The version of the ZFS programs or of the module could not be read.
-
-    Some versions corrupt files while they are copied, so this is not left to chance.
-    """
-
-    key = "zfs-version-unknown"
-    severity = Severity.INHIBITOR
-    title = "the version of ZFS is not known"
-
-
-class ZfsCorrupting(Finding):
-    """This version of ZFS can silently corrupt files while they are copied.
-
-    2.1.4 to 2.1.13, 2.2.0 and 2.2.1 read zeros where data was just written
-    (openzfs/zfs#15526, #15933; first seen in Gentoo builds). 2.1.14 and 2.2.2 are
-    mended.
-    """
-
-    key = "zfs-corrupting"
-    severity = Severity.INHIBITOR
-    title = "this version of ZFS corrupts files"
+    key = "sources-differ"
+    severity = Severity.WARNING
+    title = "/usr/src/linux is not the running kernel's"
 
 
 def running_kernel(facts: Facts) -> Kernel | None:
-    """Return the installed kernel that runs."""
-    for kernel in facts.boot.kernels:
-        if kernel.release == facts.boot.running_kernel:
-            return kernel
-    return None
+    """Return the installed kernel that runs; of a tree elsewhere, the newest."""
+    wanted = facts.judged_kernel
+    return next((k for k in facts.boot.kernels if k.release == wanted), None)
+
+
+def runs(facts: Facts) -> str:
+    """Name the kernel that is judged, and why that one."""
+    what = "runs" if facts.elsewhere is None else "is the newest kernel there"
+    return f"{facts.judged_kernel} {what}"
 
 
 def check_kernel(facts: Facts, config: Config) -> Iterator[Finding]:
     """Look at the kernels and at /boot."""
-    kernel, release = running_kernel(facts), facts.boot.running_kernel
+    kernel, release = running_kernel(facts), facts.judged_kernel
     unmounted = _boot_line(facts)
-    if unmounted:
+    if unmounted and facts.elsewhere is None:
         yield BootNotMounted(
             seen=f"/etc/fstab has {unmounted} for /boot, and nothing is mounted there",
             why="The kernel would not be copied, and the new system would not start.",
             remedy=("Mount it:", "  mount /boot"),
         )
+    if not facts.boot.kernels:
+        yield KernelNone(
+            seen="neither /boot nor /lib/modules has a kernel",
+            why="The new system would have none either.",
+            remedy=("Install one:", "  emerge --ask sys-kernel/gentoo-kernel-bin"),
+        )
+        return
     if kernel is None:
         yield KernelNotInstalled(
             seen=f"{release or 'the running kernel'} is neither in /boot nor in "
@@ -168,7 +155,7 @@ def check_kernel(facts: Facts, config: Config) -> Iterator[Finding]:
     if kernel.image is None and not unmounted:
         yield _no_image(release)
     if not kernel.raid1:
-        yield _no_raid1(release)
+        yield _no_raid1(kernel)
     yield from _other_kernels(facts, kernel)
 
 
@@ -185,9 +172,18 @@ def _no_image(release: str) -> Finding:
     )
 
 
-def _no_raid1(release: str) -> Finding:
+def _no_raid1(kernel: Kernel) -> Finding:
+    if kernel.option("MD_RAID1") in ("m", "y"):
+        return Raid1Missing(
+            seen=f"{kernel.release} was made with RAID1, but raid1.ko is not there",
+            why="/boot could not be on both disks.",
+            remedy=(
+                "Install the modules of this kernel again: make modules_install in its",
+                "sources, or the package of the distribution kernel.",
+            ),
+        )
     return Raid1Missing(
-        seen=f"{release} has no raid1 module and it is not built in",
+        seen=f"{kernel.release} has no raid1 module and it is not built in",
         why="/boot could not be on both disks.",
         remedy=(
             "Set these in the kernel (Device Drivers, Multiple devices), build and",
@@ -199,10 +195,14 @@ def _no_raid1(release: str) -> Finding:
 
 
 def _other_kernels(facts: Facts, running: Kernel) -> Iterator[Finding]:
+    """Look at the kernels that could have a module; for newer ones see support.py."""
+    carrier = installed_carrier(facts.portage)
     others = [
         kernel.release
         for kernel in facts.boot.kernels
-        if kernel.zfs_module is None and kernel is not running
+        if kernel.zfs_module is None
+        and kernel is not running
+        and not (carrier and fits(carrier, kernel.release) is False)
     ]
     if others and running.zfs_module is not None:
         yield KernelsWithoutZfs(
@@ -212,6 +212,7 @@ def _other_kernels(facts: Facts, running: Kernel) -> Iterator[Finding]:
                 "Remove them if they are not needed; else make /usr/src/linux the",
                 "sources of each in turn and build the module for it:",
                 "  eselect kernel list",
+                "  eselect kernel set NUMBER",
                 "  emerge --ask --oneshot @module-rebuild",
             ),
         )
@@ -223,78 +224,57 @@ def _boot_line(facts: Facts) -> str | None:
     return None if "/boot" in mounted else next(lines, None)
 
 
-def check_zfs(facts: Facts, config: Config) -> Iterator[Finding]:
-    """Look at the ZFS programs and at the module of the running kernel."""
-    system, kernel = facts.system, running_kernel(facts)
-    if not any(t.path for t in system.tools if t.name in ("zfs", "zpool")):
-        yield ZfsMissing(
-            seen="zfs and zpool are not found",
-            why="There is no way to make a pool.",
-            remedy=("Install it:", "  emerge --ask sys-fs/zfs"),
-        )
+def check_kernel_sources(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Look at what the ZFS module would be built for."""
+    boot = facts.boot
+    if facts.portage.reason is not None:
         return
-    if kernel and kernel.zfs_module is None and system.zfs_module is None:
-        yield ZfsModuleMissing(
-            seen=f"no zfs.ko was built for {facts.boot.running_kernel}",
-            why="The pool could neither be made nor be mounted at boot.",
+    if boot.sources_release is None:
+        leads = f"leads to {boot.sources}, without sources" if boot.sources else None
+        yield SourcesMissing(
+            seen=f"/usr/src/linux {leads or 'is not there'}",
+            why="The ZFS module could not be built again after an update.",
             remedy=(
-                "Make /usr/src/linux the sources of the running kernel, then build the",
-                "module for it:",
+                "Choose the sources of the running kernel; install them first if none",
+                "are listed:",
                 "  eselect kernel list",
-                "  emerge --ask --oneshot @module-rebuild",
-                "  modprobe zfs",
+                "  eselect kernel set NUMBER",
             ),
         )
-        return
-    module = system.zfs_module or (kernel.zfs_version if kernel else None)
-    yield from _versions(system.zfs_userland, module)
-
-
-def _versions(userland: str | None, module: str | None) -> Iterator[Finding]:
-    programs, loaded = read_version(userland), read_version(module)
-    if programs is None or loaded is None:
-        yield ZfsVersionUnknown(
-            seen=f"programs: {userland or 'unknown'}, module: {module or 'unknown'}",
-            why="Some versions corrupt files while they are copied (zfs#15526).",
-            remedy=("See what they say themselves:", "  modprobe zfs", "  zfs version"),
-        )
-    elif programs != loaded:
-        yield ZfsVersionsDiffer(
-            seen=f"the programs are {userland}, the module is {module}",
-            why="They do not understand each other for certain.",
+    elif not boot.sources_built:
+        yield SourcesNotBuilt(
+            seen=f"{boot.sources} ({boot.sources_release}) has no Module.symvers",
+            why="Portage stops when it is to build the ZFS module for them.",
             remedy=(
-                "Build the module again, and start anew so that it is loaded:",
-                "  emerge --ask --oneshot @module-rebuild",
-                "  reboot",
+                "Build and install that kernel (make, make modules_install, make",
+                "install), or choose sources that are built:",
+                "  eselect kernel list",
+                "  eselect kernel set NUMBER",
             ),
         )
-    for version in sorted({programs, loaded} - {None}, key=str):
-        if version and is_corrupting(version):
-            yield ZfsCorrupting(
-                seen=f"ZFS is version {'.'.join(map(str, version))}",
-                why="Files may be full of zeros after the copy (zfs#15526, #15933).",
-                remedy=(
-                    "Update it first, and start anew:",
-                    "  emerge --ask --update sys-fs/zfs",
-                    "  reboot",
-                ),
-            )
+    elif not _serve(facts, boot.sources_release):
+        yield SourcesDiffer(
+            seen=f"{boot.sources} makes {boot.sources_release}; {runs(facts)}",
+            why="A ZFS module built now would not be the running kernel's.",
+            remedy=(
+                "Choose the running kernel's sources, or start the other kernel:",
+                "  eselect kernel list",
+                "  eselect kernel set NUMBER",
+            ),
+        )
 
 
-def read_version(text: str | None) -> Version | None:
-    """Return the upstream part of a version.
+def _serve(facts: Facts, release: str) -> bool:
+    """Tell whether to build for these sources is no mistake.
 
-    >>> read_version("2.3.9-r1-gentoo"), read_version("zfs-kmod-2.2.0-rc4")
-    ((2, 3, 9), (2, 2, 0))
+    They are the running kernel's, or those of another kernel that has its module
+    already; that ZFS is not made for them is another finding.
     """
-    found = re.search(r"(?<![\d.])(\d+)\.(\d+)\.(\d+)", text or "")
-    return tuple(int(number) for number in found.groups()) if found else None
-
-
-def is_corrupting(version: Version) -> bool:
-    """Tell whether a version of ZFS is one of those that corrupt files.
-
-    >>> is_corrupting((2, 1, 13)), is_corrupting((2, 1, 14)), is_corrupting((2, 3, 0))
-    (True, False, False)
-    """
-    return any(first <= version < mended for first, mended in CORRUPTING)
+    carrier = installed_carrier(facts.portage)
+    ready = {k.release for k in facts.boot.kernels if k.zfs_module is not None}
+    mine = facts.judged_kernel
+    return (
+        release == mine
+        or (release in ready and mine in ready)
+        or (carrier is not None and fits(carrier, release) is False)
+    )

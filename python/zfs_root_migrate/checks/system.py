@@ -1,15 +1,17 @@
-"""Checks of the rest: rights, machine, distribution, memory, Portage and programs."""
+"""Checks of the rest: rights, machine, distribution, memory and programs."""
 
 from collections.abc import Iterator
 
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts
+from zfs_root_migrate.wishes import install_remedy
 
 GIB = 1 << 30
 
 # package of every program that a step starts and that no other check names
 _PROGRAMS = {
+    "net-misc/rsync": "rsync",
     "sys-apps/coreutils": "chroot od sha256sum sync",
     "sys-apps/diffutils": "cmp",
     "sys-apps/kmod": "modinfo modprobe",
@@ -103,19 +105,6 @@ class MemoryLow(Finding):
     title = "there is little memory"
 
 
-class PortageUnknown(Finding):
-    """Portage could not be asked.
-
-    Where it keeps its repository, distfiles and binary packages decides where their
-    datasets are mounted; the usual places are assumed. A Python update that is half
-    done is a common cause.
-    """
-
-    key = "portage-unknown"
-    severity = Severity.WARNING
-    title = "Portage could not be asked"
-
-
 class ToolMissing(Finding):
     """A program that the migration calls is not installed.
 
@@ -167,21 +156,13 @@ def check_completeness(facts: Facts, config: Config) -> Iterator[Finding]:
 
 
 def check_machine(facts: Facts, config: Config) -> Iterator[Finding]:
-    """Look at the machine and its distribution."""
+    """Look at the machine."""
     system = facts.system
     if system.machine != "x86_64":
         yield MachineUnsupported(
             seen=f"the machine is {system.machine}",
             why="The new disk would not start here.",
             remedy=("There is none: this version is for x86_64.",),
-        )
-    if system.os_id != "gentoo":
-        yield NotGentoo(
-            seen=f"/etc/os-release says ID={system.os_id} ({system.os_name})",
-            why="Files may lie elsewhere, and the new system may not start.",
-            remedy=(
-                "If it is derived from Gentoo, try it in a virtual machine first.",
-            ),
         )
     if 0 < system.memory < 2 * GIB:
         yield MemoryLow(
@@ -191,13 +172,16 @@ def check_machine(facts: Facts, config: Config) -> Iterator[Finding]:
         )
 
 
-def check_portage(facts: Facts, config: Config) -> Iterator[Finding]:
-    """Look at whether Portage answered."""
-    if facts.portage.reason is not None:
-        yield PortageUnknown(
-            seen=f"Portage said: {facts.portage.reason}",
-            why="Where it keeps its files is assumed, not known.",
-            remedy=("See what it says itself, and mend that:", "  emerge --info"),
+def check_distribution(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Look at which distribution it is."""
+    system = facts.system
+    if system.os_id != "gentoo":
+        yield NotGentoo(
+            seen=f"/etc/os-release says ID={system.os_id} ({system.os_name})",
+            why="Files may lie elsewhere, and the new system may not start.",
+            remedy=(
+                "If it is derived from Gentoo, try it in a virtual machine first.",
+            ),
         )
 
 
@@ -212,5 +196,5 @@ def check_tools(facts: Facts, config: Config) -> Iterator[Finding]:
         yield ToolMissing(
             seen=f"{name} is not found",
             why="A step of the migration calls it.",
-            remedy=("Install its package:", f"  emerge --ask {atom}"),
+            remedy=install_remedy(facts, config, atom),
         )

@@ -1,0 +1,113 @@
+"""Checks of signatures: of kernel modules, and of what the firmware starts."""
+
+from collections.abc import Iterator
+
+from zfs_root_migrate.checks.kernel import running_kernel
+from zfs_root_migrate.checks.zfs_use import name_of, use_wish
+from zfs_root_migrate.config import Config
+from zfs_root_migrate.finding import Finding, Severity
+from zfs_root_migrate.model import Facts, Kernel
+from zfs_root_migrate.wishes import by_hand
+from zfs_root_migrate.zfs_versions import KMOD, installed_carrier
+
+LOCKED = ("integrity", "confidentiality")
+
+
+class ZfsModuleUnsigned(Finding):
+    """The kernel loads signed modules only, and the ZFS module has no signature.
+
+    Such a kernel was built with CONFIG_MODULE_SIG_FORCE, was started with
+    module.sig_enforce, or is locked down. With USE modules-sign Portage signs the
+    module with the key that MODULES_SIGN_KEY and MODULES_SIGN_CERT name in make.conf,
+    else with the one in the kernel's sources (linux-mod-r1.eclass). The kernel must
+    know that key; for sys-kernel/gentoo-kernel-bin nobody here has it, so use
+    sys-kernel/gentoo-kernel with a key of your own.
+    """
+
+    key = "zfs-module-unsigned"
+    severity = Severity.INHIBITOR
+    title = "the kernel would refuse the ZFS module"
+
+
+class ZfsSignatureUnknown(Finding):
+    """The kernel loads signed modules only; whether zfs.ko is signed is not known.
+
+    Whether the kernel trusts the key of a signature is seen when the module is loaded.
+    """
+
+    key = "zfs-signature-unknown"
+    severity = Severity.INFO
+    title = "whether the ZFS module is signed is not known"
+
+
+class KernelLockedDown(Finding):
+    """The kernel is locked down.
+
+    It then loads modules only that are signed with a key it knows, does not resume from
+    hibernation, and does not start another kernel by kexec. ZFS works with it.
+    """
+
+    key = "kernel-locked-down"
+    severity = Severity.INFO
+    title = "the kernel is locked down"
+
+
+class SecureBoot(Finding):
+    """Secure Boot is on: the firmware starts signed programs only.
+
+    grub-install writes a GRUB that is not signed. The firmware would pass over the new
+    disk, or stop with an error.
+    """
+
+    key = "secure-boot"
+    severity = Severity.INHIBITOR
+    title = "Secure Boot is on"
+
+
+def check_signatures(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Look at who wants signatures, and at what has none."""
+    boot, kernel = facts.boot, running_kernel(facts)
+    if boot.lockdown in LOCKED:
+        yield KernelLockedDown(
+            seen=f"/sys/kernel/security/lockdown says {boot.lockdown}",
+            why="It refuses modules that are not signed with a key it knows.",
+            remedy=(),
+        )
+    if kernel is not None and kernel.zfs_module and _enforces(facts, kernel):
+        yield from _module(facts, kernel)
+    if boot.secure_boot:
+        yield SecureBoot(
+            seen="the firmware's variable SecureBoot is 1",
+            why="The boot loader on the new disk is not signed and would not start.",
+            remedy=("Switch Secure Boot off in the firmware's setup.",),
+        )
+
+
+def _enforces(facts: Facts, kernel: Kernel) -> bool:
+    """Tell whether modules need a signature; where nothing runs, by the options."""
+    told = facts.boot.enforces_signatures
+    return kernel.option("MODULE_SIG_FORCE") == "y" if told is None else told
+
+
+def _module(facts: Facts, kernel: Kernel) -> Iterator[Finding]:
+    by = "locked down" if facts.boot.lockdown in LOCKED else "told to want signatures"
+    if kernel.zfs_signed is None:
+        yield ZfsSignatureUnknown(
+            seen=f"{kernel.release} is {by}; {kernel.zfs_module} could not be judged",
+            why="Without a signature the root would not be found at boot.",
+            remedy=("See whether it can be loaded:", "  modprobe zfs"),
+        )
+    elif not kernel.zfs_signed:
+        carrier = installed_carrier(facts.portage)
+        name = name_of(carrier) if carrier else KMOD
+        yield ZfsModuleUnsigned(
+            seen=f"{kernel.release} is {by}; {kernel.zfs_module} has no signature",
+            why="The module would not be loaded, and the root not be found at boot.",
+            remedy=(
+                "Have Portage sign it, with a key that this kernel knows, and start",
+                "anew:",
+                *by_hand(facts, (use_wish(name, "modules-sign"),)),
+                f"  emerge --ask --oneshot {name}",
+                "  reboot",
+            ),
+        )

@@ -1,0 +1,213 @@
+"""Checks of the files themselves: what a walk through all that is copied has met."""
+
+from collections.abc import Iterable, Iterator
+
+from zfs_root_migrate import topology
+from zfs_root_migrate.checks.links import LOOK_AGAIN, SHOWN, TYPED
+from zfs_root_migrate.config import Config
+from zfs_root_migrate.finding import Finding, Severity
+from zfs_root_migrate.model import Facts, Tree
+from zfs_root_migrate.quoting import more, quote, show_name
+
+_FLAGS = {"immutable": "+i", "append-only": "+a"}
+_LONG = ("long-path", "long-name")
+
+
+class TreeNotScanned(Finding):
+    """The files that would be copied were not looked at one by one.
+
+    Walking through a whole system takes longer than the rest of the check: about ten
+    seconds for a million files once they are in memory, more from a rotating disk.
+    `check --scan` does it, and `run` does it in any case, before it writes anything. It
+    looks for what a copy to ZFS would lose or stumble over: hard links between what
+    will be different datasets, encrypted files, attributes that ZFS does not have,
+    paths that are too long, directories that cannot be read.
+    """
+
+    key = "tree-not-scanned"
+    severity = Severity.INFO
+    title = "the files were not looked at one by one"
+
+
+class TreePartlyScanned(Finding):
+    """Some directories were not looked into, for lack of rights or of a machine.
+
+    Only root can look into every directory and below what is mounted upon another one.
+    What lies there is not known. In a tree elsewhere (`check --root DIR`) only the file
+    system of DIR itself is looked at, not what is mounted below it.
+    """
+
+    key = "tree-partly-scanned"
+    severity = Severity.INFO
+    title = "not every directory was looked into"
+
+
+class TreeUnreadable(Finding):
+    """A directory that is to be copied cannot be read, even by root.
+
+    Often the file system or the disk is damaged; a mount that hangs (FUSE) is another
+    cause. rsync would skip the directory and end with status 23, and then it does not
+    delete either (rsync(1), EXIT VALUES), so the copy could not be brought to its end.
+    """
+
+    key = "tree-unreadable"
+    severity = Severity.INHIBITOR
+    title = "a directory cannot be read"
+
+
+class FilesEncrypted(Finding):
+    """Files or directories are encrypted by their file system (fscrypt).
+
+    With the key loaded, the copy would lie on the new disk in clear text; without it,
+    files cannot be opened and rsync ends with status 23. The pool that would be made is
+    not encrypted, so the choice is yours: take the data out of the copy, or decrypt it
+    knowingly.
+    """
+
+    key = "files-encrypted"
+    severity = Severity.INHIBITOR
+    title = "encrypted files would lie in clear text"
+
+
+class PathTooLong(Finding):
+    """A path or a name is too long to be copied.
+
+    Programs open files by paths of at most 4095 bytes (PATH_MAX), and the copy reaches
+    them below a directory of its own. Deeper files can be made by walking into the
+    directories one by one, and programs that run away do so. Names have at most 255
+    bytes in ZFS; VFAT can have longer ones. rsync would end with status 23.
+    """
+
+    key = "path-too-long"
+    severity = Severity.INHIBITOR
+    title = "a path is too long to be copied"
+
+
+class FlagsLost(Finding):
+    """Files are immutable or append-only (chattr +i, +a), which the copy does not keep.
+
+    ZFS has both flags, but rsync does not carry them over: on the new root the files
+    are as writable as their modes allow. Mount points are often made immutable so that
+    nothing is written below them while nothing is mounted. Set the flags again once the
+    new root runs.
+    """
+
+    key = "flags-lost"
+    severity = Severity.WARNING
+    title = "immutable and append-only flags are not copied"
+
+
+class AttributesLost(Finding):
+    """Files have attributes that ZFS does not have.
+
+    compressed: stored in clear, and compressed by ZFS in its own way; they may take
+    more space than now. verity: the content is copied, its sealed digest is not, so it
+    can be changed. casefold: names differ by upper and lower case on ZFS; programs that
+    rely on a directory that ignores it (Wine, Steam) no longer find their files.
+    project: project quotas are not carried over; ZFS has its own (zfs-project(8)).
+    dax: has no meaning on ZFS. xattr: an extended attribute that rsync leaves out
+    (system.*), or that a kernel which measures files may refuse (security.ima).
+    """
+
+    key = "attributes-lost"
+    severity = Severity.WARNING
+    title = "attributes that do not get across"
+
+
+def check_tree(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Look at what the walk has met, if there was one."""
+    tree = facts.tree
+    if tree is None:
+        yield TreeNotScanned(
+            seen="not looked for: hard links between datasets, encrypted files, "
+            "attributes and paths that cannot be copied, directories that cannot be "
+            "read",
+            why="It takes longer than the rest; `run` does it before it writes.",
+            remedy=("Walk through all of it now:", "  zfs-root-migrate check --scan"),
+        )
+        return
+    yield from _unreadable(facts, tree)
+    yield from _marks(config, tree)
+
+
+def _unreadable(facts: Facts, tree: Tree) -> Iterator[Finding]:
+    if not tree.unreadable_found:
+        return
+    names = tree.unreadable[:SHOWN] or ("directories that were not listed",)
+    seen = "; ".join(map(show_name, names)) + more(tree.unreadable_found - SHOWN)
+    if facts.elsewhere is not None or not facts.system.is_root:
+        yield TreePartlyScanned(
+            seen=seen,
+            why="What lies there is not known.",
+            remedy=("Look again as root:", "  zfs-root-migrate check --scan"),
+        )
+    else:
+        yield TreeUnreadable(
+            seen=seen,
+            why="rsync would end with status 23 and the copy not come to its end.",
+            remedy=(
+                "See what the kernel says of it, and mend the file system from a "
+                "rescue system if it is damaged:",
+                "  dmesg",
+                "Or leave the directory out with `zfs-root-migrate set exclude`.",
+                *LOOK_AGAIN,
+            ),
+        )
+
+
+def _marks(config: Config, tree: Tree) -> Iterator[Finding]:
+    found: dict[str, list[str]] = {}
+    for mark in tree.marked:
+        if not topology.is_excluded(mark.path, config.exclude):
+            found.setdefault(mark.attribute, []).append(mark.path)
+    if encrypted := found.pop("encrypted", []):
+        yield FilesEncrypted(
+            seen=_named(encrypted),
+            why="The pool is not encrypted: they would lie there for all to read.",
+            remedy=(
+                "Leave them out of the copy:",
+                _exclude(config, encrypted),
+                "Or copy them to a directory that is not encrypted, and remove them.",
+            ),
+        )
+    if long := [path for kind in _LONG for path in found.pop(kind, [])]:
+        yield PathTooLong(
+            seen=_named([path[-60:] for path in long]),
+            why="rsync would end with status 23 and the copy not come to its end.",
+            remedy=(
+                "Move what is wanted nearer to the top and remove the rest; most often "
+                "a program made them by mistake.",
+                *LOOK_AGAIN,
+            ),
+        )
+    flags = {kind: found.pop(kind) for kind in _FLAGS if kind in found}
+    if flags:
+        yield FlagsLost(
+            seen="; ".join(f"{kind}: {_named(p)}" for kind, p in flags.items()),
+            why="On the new root they can be changed as their modes allow.",
+            remedy=(
+                "Once the new root runs, set them again:",
+                *(
+                    f"  chattr {_FLAGS[kind]} -- {' '.join(map(quote, paths[:TYPED]))}"
+                    for kind, paths in flags.items()
+                ),
+            ),
+        )
+    if found:
+        yield AttributesLost(
+            seen="; ".join(f"{show_name(k)}: {_named(p)}" for k, p in found.items()),
+            why="ZFS does not have them; the files are copied without.",
+            remedy=(
+                "See what each means for you, and leave out what must not lose it:",
+                "  zfs-root-migrate check --explain attributes-lost",
+            ),
+        )
+
+
+def _exclude(config: Config, paths: Iterable[str]) -> str:
+    names = dict.fromkeys((*config.exclude, *paths))
+    return f"  zfs-root-migrate set exclude {' '.join(map(quote, names))}"
+
+
+def _named(paths: list[str]) -> str:
+    return ", ".join(map(show_name, paths[:SHOWN])) + more(len(paths) - SHOWN)
