@@ -10,9 +10,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zfs_root_migrate import __version__
 from zfs_root_migrate.errors import ExitStatus, InterruptedRunError, MigrateError
@@ -23,42 +22,52 @@ if TYPE_CHECKING:
 Verb = Callable[["Terminal", argparse.Namespace], int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(NamedTuple):
     """A verb: its name, the line in `help`, and the groups of options it takes."""
 
     name: str
     help: str
     options: tuple[str, ...] = ()
+    asks_portage: bool = False
 
 
 VERBS = (
     Row(
         name="check",
         help="tell whether this machine can be migrated, and what to type if not",
-        options=("input", "json", "explain"),
+        options=("input", "root", "scan", "json", "explain", "fix"),
+        asks_portage=True,
     ),
-    Row(name="facts", help="show what was read of this machine", options=("record",)),
+    Row(
+        name="facts",
+        help="show what was read of this machine",
+        options=("root", "scan", "record"),
+        asks_portage=True,
+    ),
     Row(
         name="list",
         help="list the disks, topologies or layouts to choose from",
         options=("input", "json", "what"),
+        asks_portage=True,
     ),
     Row(
         name="show",
         help="show the settings and what they come to on this machine",
         options=("input", "json"),
+        asks_portage=True,
     ),
     Row(name="set", help="choose a setting: set NAME VALUE...", options=("setting",)),
     Row(
         name="plan",
         help="show every step with its commands, and change nothing",
         options=("input", "json"),
+        asks_portage=True,
     ),
     Row(
         name="run",
         help="migrate, up to the reboot; goes on where it was interrupted",
         options=("confirm", "pretend", "wishes"),
+        asks_portage=True,
     ),
     Row(name="sync", help="bring a finished copy up to date", options=("discard",)),
     Row(name="verify", help="compare every file and look at every link of the boot"),
@@ -115,12 +124,43 @@ def _wishes(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--root",
+        metavar="DIR",
+        help="a Gentoo tree that does not run (a chroot, a mounted image)",
+    )
+
+
+def _scan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scan",
+        action="store_true",
+        help="look at every file that would be copied as well; takes longer",
+    )
+
+
 def _json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--explain", metavar="KEY", help="the long text of a finding")
+
+
+def _fix(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="write what is only Portage configuration, and check again",
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "-p", "--pretend", action="store_true", help="--fix: show it, write nothing"
+    )
+    how.add_argument(
+        "-a", "--ask", action="store_true", help="--fix: ask, also whether to install"
+    )
 
 
 def _record(parser: argparse.ArgumentParser) -> None:
@@ -174,8 +214,11 @@ def _verb(parser: argparse.ArgumentParser) -> None:
 _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "input": _input,
     "wishes": _wishes,
+    "root": _root,
+    "scan": _scan,
     "json": _json,
     "explain": _explain,
+    "fix": _fix,
     "record": _record,
     "what": _what,
     "setting": _setting,
@@ -210,7 +253,19 @@ def _help(parser: argparse.ArgumentParser, about: list[str]) -> int:
     return ExitStatus.DONE
 
 
+def begin_early(args: argparse.Namespace) -> None:
+    """Let Portage begin, which takes longest, before the rest is even loaded."""
+    asks = any(row.asks_portage for row in VERBS if row.name == args.verb)
+    others = [getattr(args, name, None) for name in ("facts", "root", "explain")]
+    if asks and not any(others):
+        from zfs_root_migrate import scripts
+
+        scripts.begin("portage")
+
+
 def _guarded(args: argparse.Namespace) -> int:
+    # what is begun now does not outlive us, however this ends
+    begin_early(args)
     from zfs_root_migrate import verbs
     from zfs_root_migrate.output import Terminal
 

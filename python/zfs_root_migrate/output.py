@@ -40,6 +40,14 @@ class Terminal:
         except (OSError, ValueError):
             return 80
 
+    @property
+    def out_width(self) -> int | None:
+        """Columns of the terminal that shows results, None where they go elsewhere."""
+        try:
+            return os.get_terminal_size(self._out.fileno()).columns
+        except (OSError, ValueError):
+            return None
+
     def result(self, text: str) -> None:
         """Write a result, ended by a newline."""
         try:
@@ -79,6 +87,32 @@ def _write(stream: TextIO, text: str) -> None:
         code = stream.encoding or "ascii"
         stream.write(text.encode(code, "backslashreplace").decode(code))
     stream.flush()
+
+
+class Counter:
+    """Shows on a terminal how many files were looked at; is silent elsewhere."""
+
+    def __init__(self, terminal: Terminal, expected: int) -> None:
+        """`expected` is about how many there are, 0 where nobody knows."""
+        self._terminal = terminal
+        self._expected = expected
+        self._begun = self._shown = time.monotonic()
+
+    def __call__(self, files: int) -> None:
+        """Tell how many there were so far."""
+        now = time.monotonic()
+        if not self._terminal.live or now - self._shown < REDRAW:
+            return
+        self._shown = now
+        done = f"{files} files looked at, {round(files / (now - self._begun))} a second"
+        if files < self._expected:
+            done = f"{files / self._expected:.0%}  {done}"
+        self._terminal.talk("\r\033[K" + done[: self._terminal.width - 1], end="")
+
+    def close(self) -> None:
+        """Take the line away again."""
+        if self._terminal.live and self._shown != self._begun:
+            self._terminal.talk("\r\033[K", end="")
 
 
 class Log:

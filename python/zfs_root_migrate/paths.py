@@ -5,8 +5,13 @@ from pathlib import Path
 STATE = "/var/lib/zfs-root-migrate"
 # property of the root dataset, set whenever the new root starts
 BOOTED = "zfs-root-migrate:booted"
+PORTAGE = "/etc/portage"
+# the name of our own files there; Portage reads what is neither hidden nor ends in ~
+OWN_NAME = "zfs-root-migrate"
 # what the last comparison found
 REPORT = f"{STATE}/differences.txt"
+# what a second opinion of the new root was
+OPINION = f"{STATE}/second-opinion.txt"
 LOCK = Path("/run/zfs-root-migrate.lock")
 LOG = "/var/log/zfs-root-migrate.log"
 # on the tmpfs of the running system, gone with a reboot; the mounts below it exist only

@@ -18,6 +18,7 @@ from zfs_root_migrate.steps import (
     initramfs,
     mirror,
     pool,
+    second,
     system,
 )
 
@@ -95,6 +96,7 @@ def plan_verify(config: Config, facts: Facts) -> Plan:
         steps=(
             *_reopen(layout),
             _boot_chain(config, facts, layout),
+            *second.second_opinion(facts),
             copying.compare(config, facts, layout),
             pool.close(layout, copying.release(layout)),
         ),

@@ -12,6 +12,7 @@ from zfs_root_migrate.step import (
     Await,
     Beside,
     CompareTrees,
+    Consult,
     CopyTree,
     Hazard,
     Probe,
@@ -193,6 +194,9 @@ def action_text(action: Action) -> list[str]:
             first = action_text(action.run)
             lines = [line for a in action.meanwhile for line in action_text(a)]
             return [*first, *(f"meanwhile: {line}" for line in lines)]
+        case Consult():
+            place = "in the new root: " if action.chroot else ""
+            return [f"note what this says: {place}{shlex.join(action.argv)}"]
         case Await():
             return [f"wait while {action.what}: {shlex.join(action.argv)}"]
 

@@ -1,9 +1,11 @@
 """What the report verbs say, for people and for programs. Pure functions."""
 
+import textwrap
 import time
 from typing import Any
 
 from zfs_root_migrate import codec, topology
+from zfs_root_migrate.checks.table import NotLookedAt
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.datasets import LAYOUTS
 from zfs_root_migrate.devices import show_size
@@ -15,6 +17,7 @@ from zfs_root_migrate.model import BlockDevice, Facts, Topology
 from zfs_root_migrate.plan import Plan
 from zfs_root_migrate.render import CHROOT_NOTE, duration, step_text
 from zfs_root_migrate.state import NEXT, NEXT_ALONE, Phase, Recorded
+from zfs_root_migrate.wishes import FIX
 
 NUMBERED = ("target", "topology", "layout")
 _COLOURS = {
@@ -35,14 +38,29 @@ def is_inhibited(findings: tuple[Finding, ...]) -> bool:
     return any(f.severity is Severity.INHIBITOR for f in findings)
 
 
+def is_of_a_tree(findings: tuple[Finding, ...]) -> bool:
+    """Tell whether a tree that does not run was examined: no word about a machine."""
+    return any(isinstance(finding, NotLookedAt) for finding in findings)
+
+
 def check_data(findings: tuple[Finding, ...]) -> dict[str, Any]:
     """Return the JSON form of a check."""
-    verdict = "inhibited" if is_inhibited(findings) else "ready"
-    return {"verdict": verdict, "findings": [finding_json(f) for f in findings]}
+    word = "unknown" if is_of_a_tree(findings) else "ready"
+    word = "inhibited" if is_inhibited(findings) else word
+    return {"verdict": word, "findings": [finding_json(f) for f in findings]}
 
 
-def check_text(findings: tuple[Finding, ...], *, colour: bool) -> str:
-    """Write the findings, the worst first, and a verdict in the last line."""
+def check_text(
+    findings: tuple[Finding, ...],
+    *,
+    colour: bool,
+    width: int | None = None,
+    before_verdict: tuple[str, ...] = (),
+) -> str:
+    """Write the findings, the worst first, and a verdict in the last line.
+
+    What is read is wrapped at `width` columns; what is typed never is.
+    """
     lines: list[str] = []
     for severity in Severity:
         chosen = [f for f in findings if f.severity is severity]
@@ -51,29 +69,65 @@ def check_text(findings: tuple[Finding, ...], *, colour: bool) -> str:
         on, off = (_COLOURS[severity], "\033[0m") if colour else ("", "")
         lines.append(f"{on}{_HEADS[severity]} ({len(chosen)}){off}")
         for finding in chosen:
-            lines += _finding_lines(finding, on, off)
+            lines += _finding_lines(finding, on, off, width)
         lines.append("")
+    if findings:
+        lines.append("More about one of them: zfs-root-migrate check --explain KEY")
+    return "\n".join([*lines, *before_verdict, verdict(findings)])
+
+
+def verdict(findings: tuple[Finding, ...]) -> str:
+    """Say in one line whether the machine is ready, and what is next."""
     bad = sum(f.severity is Severity.INHIBITOR for f in findings)
     warned = sum(f.severity is Severity.WARNING for f in findings)
+    fixed = sum(is_mended_by_fix(f) for f in findings)
+    if is_of_a_tree(findings):
+        count = _count(bad, "thing") if bad else "nothing"
+        return f"Of the tree only, no word about a machine: {count} to mend in it."
     if bad:
-        lines.append(
-            f"Not ready: {_count(bad, 'thing')} to mend. "
-            "`zfs-root-migrate check --explain KEY` tells more."
-        )
-    else:
-        also = f", {_count(warned, 'warning')}" if warned else ""
-        lines.append(f"Ready{also}. Next: zfs-root-migrate plan")
-    return "\n".join(lines)
+        mended = f" `{FIX}` mends {fixed} of {len(findings)}." if fixed else ""
+        return f"Not ready: {_count(bad, 'thing')} to mend.{mended}"
+    also = f", {_count(warned, 'warning')}" if warned else ""
+    mended = f"`{FIX}` mends {fixed} of {len(findings)}. " if fixed else ""
+    return f"Ready{also}. {mended}Next: zfs-root-migrate plan"
 
 
-def _finding_lines(finding: Finding, on: str, off: str) -> list[str]:
-    lines = [f"  {on}{finding.title}{off}  [{finding.key}]", f"    {finding.seen}"]
+def is_mended_by_fix(finding: Finding) -> bool:
+    """Tell whether `check --fix` does what a finding's remedy says."""
+    return any(command.startswith(FIX) for command in finding.commands)
+
+
+def _finding_lines(
+    finding: Finding, on: str, off: str, width: int | None
+) -> list[str]:
+    lines = [f"  {on}{finding.title}{off}  [{finding.key}]"]
+    lines += _wrapped(finding.seen, "    ", "    ", width)
     if finding.why:
-        lines.append(f"    why: {finding.why}")
+        lines += _wrapped(finding.why, "    why: ", " " * 9, width)
     if finding.remedy:
         lines.append("    do:")
-        lines += [f"      {line}" for line in finding.remedy]
+        for line in finding.remedy:
+            is_typed = line.startswith("  ")
+            lines += _wrapped(line, " " * 6, " " * 6, None if is_typed else width)
     return lines
+
+
+def _wrapped(text: str, first: str, others: str, width: int | None) -> list[str]:
+    """Break a line at blanks; a word that is too long stays whole.
+
+    >>> _wrapped("one two", "- ", "  ", 7)
+    ['- one', '  two']
+    """
+    if width is None:
+        return [first + text]
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _count(number: int, what: str) -> str:

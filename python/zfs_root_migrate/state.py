@@ -12,7 +12,7 @@ from zfs_root_migrate.errors import UsageError
 from zfs_root_migrate.facts import dump_facts, load_facts
 from zfs_root_migrate.journal import Event, Record
 from zfs_root_migrate.model import Facts
-from zfs_root_migrate.paths import REPORT
+from zfs_root_migrate.paths import OPINION, REPORT
 from zfs_root_migrate.plan import Plan
 
 SCHEMA = "zfs-root-migrate/state"
@@ -51,7 +51,9 @@ class State:
         self.journal_path = self.directory / "journal.jsonl"
         self._plan = self.directory / "plan.json"
         self._facts = self.directory / "facts.json"
-        self._report = self.directory / Path(REPORT).name
+        self._reports = tuple(
+            self.directory / Path(name).name for name in (REPORT, OPINION)
+        )
 
     def recorded(self) -> Recorded | None:
         """Return what was decided, or None where nothing has begun."""
@@ -99,7 +101,7 @@ class State:
     def forget(self) -> None:
         """Remove everything; plan.json goes first, as it makes the rest valid."""
         names = (self._plan, self._facts, self.journal_path)
-        for path in (*names, self._report):
+        for path in (*names, *self._reports):
             path.unlink(missing_ok=True)
         for part in self.directory.glob("*.part"):
             part.unlink()

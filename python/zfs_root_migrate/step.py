@@ -80,7 +80,8 @@ class CopyTree:
 
     `exclude` are paths below the source, with a leading slash, that are neither copied
     nor deleted at the destination. `size` (bytes) and `files` are what progress is
-    measured against.
+    measured against. `sparse` has the copier look for holes; where the destination is
+    compressed, ZFS itself stores a block of zeros as a hole (zfsprops(7), compression).
     """
 
     source: str
@@ -88,6 +89,7 @@ class CopyTree:
     exclude: tuple[str, ...]
     size: int
     files: int
+    sparse: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,21 @@ class Await:
     interval: float = 1.0
 
 
-Action = Run | WriteFile | Require | CopyTree | CompareTrees | Beside | Await
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consult:
+    """Ask `equery check` for its opinion: it is noted, and proves nothing.
+
+    What it says goes to `report`. Whatever that is, and where the program fails, is not
+    there or takes longer than `timeout` seconds, the step goes on.
+    """
+
+    argv: tuple[str, ...]
+    chroot: str | None
+    report: str
+    timeout: int
+
+
+Action = Run | WriteFile | Require | CopyTree | CompareTrees | Beside | Await | Consult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

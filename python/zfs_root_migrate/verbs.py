@@ -6,69 +6,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zfs_root_migrate import __version__, codec, config, journal, reports, workflow
+from zfs_root_migrate import codec, config, fixing, journal, reports, workflow
 from zfs_root_migrate import plan as planning
-from zfs_root_migrate.config import Config
 from zfs_root_migrate.errors import ExitStatus, UsageError
-from zfs_root_migrate.facts import dump_facts, gather, load_facts
+from zfs_root_migrate.facts import dump_facts
 from zfs_root_migrate.finding import explain
 from zfs_root_migrate.layout import DiskLayout, design
-from zfs_root_migrate.model import Facts
 from zfs_root_migrate.output import Terminal
-from zfs_root_migrate.paths import LOCK, LOG, STATE
-from zfs_root_migrate.reader import LiveReader, RecordingReader, dump_recording
+from zfs_root_migrate.paths import LOCK, LOG
+from zfs_root_migrate.reader import RecordingReader, dump_recording
 from zfs_root_migrate.render import plan_text
+from zfs_root_migrate.sessions import (
+    open_recorded,
+    open_session,
+    read_config,
+    read_text,
+    settings_path,
+)
 from zfs_root_migrate.steps.copying import left_hidden, left_out, left_out_mounts
 
 
 def dispatch(terminal: Terminal, args: argparse.Namespace) -> int:
     """Run the verb that the command line names."""
     return _VERBS[args.verb](terminal, args)
-
-
-def _session(terminal: Terminal, args: argparse.Namespace) -> workflow.Session:
-    facts = _given_facts(args)
-    return workflow.new_session(terminal, _config(args), facts)
-
-
-def _recorded_session(terminal: Terminal) -> workflow.Session:
-    """Return a session that needs no settings: they were recorded."""
-    session = workflow.new_session(terminal, Config(), None)
-    session.ask_portage = False
-    return session
-
-
-def _given_facts(args: argparse.Namespace) -> Facts | None:
-    path = getattr(args, "facts", None)
-    if path is None:
-        return None
-    return load_facts(_read(path), path)
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text("utf-8", "surrogateescape")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _settings_path(args: argparse.Namespace) -> Path:
-    return Path(args.config or config.SETTINGS_FILE)
-
-
-def _config(args: argparse.Namespace) -> Config:
-    """Read the settings file, where there is one, and the wishes of this time."""
-    path = _settings_path(args)
-    values: dict[str, tuple[str, ...]] = {}
-    if args.config or path.exists():
-        values = config.read_settings(_read(str(path)), str(path))
-    for wish in getattr(args, "set", []):
-        name, equals, words = wish.partition("=")
-        if not equals:
-            raise UsageError(f"--set {wish}: wanted NAME=VALUE")
-        many = config.find_setting(name).many
-        values[name] = tuple(words.split(",")) if many and words else (words,)
-    return config.parse_config(values)
 
 
 def _show_json(terminal: Terminal, kind: str, data: dict[str, Any]) -> None:
@@ -80,18 +40,32 @@ def _check(terminal: Terminal, args: argparse.Namespace) -> int:
     if args.explain:
         terminal.result(explain(args.explain))
         return ExitStatus.DONE
-    findings = _session(terminal, args).findings()
+    session = open_session(terminal, args)
+    asking = _confirmer(terminal, args) if args.ask else None
+    fixed = fixing.carry_out(session, fix=args.fix, show=args.pretend, confirm=asking)
+    findings = session.findings()
     if args.json:
-        _show_json(terminal, "check", reports.check_data(findings))
+        data = reports.check_data(findings)
+        kind = "fix" if fixed else "check"
+        _show_json(terminal, kind, {**(fixed.data if fixed else {}), **data})
     else:
-        terminal.result(reports.check_text(findings, colour=terminal.colour_out))
+        text = reports.check_text(
+            findings,
+            colour=terminal.colour_out,
+            width=terminal.out_width,
+            before_verdict=fixed.next_lines if fixed else (),
+        )
+        terminal.result(f"{fixed.text}\n\n{text}" if fixed else text)
+    if fixed and fixed.failure:
+        raise fixed.failure
     inhibited = reports.is_inhibited(findings)
     return ExitStatus.INHIBITED if inhibited else ExitStatus.DONE
 
 
 def _facts(terminal: Terminal, args: argparse.Namespace) -> int:
-    reader = RecordingReader(LiveReader())
-    facts = gather(reader, state_dir=STATE, tool_version=__version__)
+    session = open_session(terminal, args)
+    session.reader = reader = RecordingReader(session.reader)
+    facts = session.facts()
     if args.record:
         try:
             Path(args.record).write_text(
@@ -107,7 +81,7 @@ def _facts(terminal: Terminal, args: argparse.Namespace) -> int:
 
 
 def _list(terminal: Terminal, args: argparse.Namespace) -> int:
-    session = _session(terminal, args)
+    session = open_session(terminal, args)
     data = reports.choices(session.config, session.facts())
     wanted = {args.what: data[args.what]} if args.what else data
     if args.json:
@@ -118,7 +92,7 @@ def _list(terminal: Terminal, args: argparse.Namespace) -> int:
 
 
 def _show(terminal: Terminal, args: argparse.Namespace) -> int:
-    session = _session(terminal, args)
+    session = open_session(terminal, args)
     rows = config.config_rows(session.config)
     comes_to = reports.resolved(session.config, session.facts())
     if args.json:
@@ -135,13 +109,13 @@ def _show(terminal: Terminal, args: argparse.Namespace) -> int:
 def _set(terminal: Terminal, args: argparse.Namespace) -> int:
     words = tuple(args.values)
     if any(word.isdigit() for word in words) and args.name in reports.NUMBERED:
-        session = workflow.new_session(terminal, _config(args), None)
+        session = workflow.new_session(terminal, read_config(args), None)
         data = reports.choices(session.config, session.facts())
         words = reports.by_number(args.name, words, data)
     if words:
         config.parse_setting(args.name, words)
-    path = _settings_path(args)
-    text = _read(str(path)) if path.exists() else ""
+    path = settings_path(args)
+    text = read_text(str(path)) if path.exists() else ""
     changed = config.change_settings(text, args.name, words)
     config.read_settings(changed, str(path))
     try:
@@ -163,7 +137,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _plan(terminal: Terminal, args: argparse.Namespace) -> int:
-    session = _session(terminal, args)
+    session = open_session(terminal, args)
     workflow.inhibit(session.findings())
     plan = planning.plan_run(session.config, session.facts())
     layout = design(session.config, session.facts())
@@ -189,7 +163,7 @@ def _run(terminal: Terminal, args: argparse.Namespace) -> int:
     if args.pretend:
         return _plan(terminal, args)
     workflow.require_root("run")
-    session = _session(terminal, args)
+    session = open_session(terminal, args)
     workflow.run(session, _confirmer(terminal, args))
     terminal.result(reports.status_line(*workflow.current_phase(session)))
     return ExitStatus.DONE
@@ -197,12 +171,11 @@ def _run(terminal: Terminal, args: argparse.Namespace) -> int:
 
 def _confirmer(terminal: Terminal, args: argparse.Namespace) -> Callable[[str], bool]:
     def confirm(question: str) -> bool:
-        if args.yes:
+        if getattr(args, "yes", False):
             return True
         if not terminal.live:
-            raise UsageError(
-                "nobody is there to ask", resolution="give --yes to go ahead"
-            )
+            way = "give --yes to go ahead" if "yes" in args else "leave --ask out"
+            raise UsageError("nobody is there to ask", resolution=way)
         return terminal.ask(f"{question} [yes/no]").lower() in ("yes", "y")
 
     return confirm
@@ -210,20 +183,20 @@ def _confirmer(terminal: Terminal, args: argparse.Namespace) -> Callable[[str], 
 
 def _sync(terminal: Terminal, args: argparse.Namespace) -> int:
     workflow.require_root("sync")
-    workflow.sync(_recorded_session(terminal), discard=args.discard)
+    workflow.sync(open_recorded(terminal), discard=args.discard)
     terminal.result("The copy is up to date again, compared and closed.")
     return ExitStatus.DONE
 
 
 def _verify(terminal: Terminal, args: argparse.Namespace) -> int:
     workflow.require_root("verify")
-    workflow.verify(_recorded_session(terminal))
+    workflow.verify(open_recorded(terminal))
     terminal.result("Verified: every file and every link of the boot chain.")
     return ExitStatus.DONE
 
 
 def _status(terminal: Terminal, args: argparse.Namespace) -> int:
-    session = _recorded_session(terminal)
+    session = open_recorded(terminal)
     now, recorded = workflow.current_phase(session)
     if args.json:
         data = reports.status_data(now, recorded, session.state.records())
@@ -237,18 +210,21 @@ def _status(terminal: Terminal, args: argparse.Namespace) -> int:
 
 def _undo(terminal: Terminal, args: argparse.Namespace) -> int:
     workflow.require_root("undo")
-    undone = workflow.undo(_recorded_session(terminal), _confirmer(terminal, args))
-    terminal.result(
-        "Everything is as it was before `run`; the log stays: " + LOG
-        if undone
-        else "Nothing was begun, so there is nothing to undo."
-    )
+    confirm = _confirmer(terminal, args)
+    undone = workflow.undo(open_recorded(terminal), confirm)
+    said = fixing.take_away(confirm)
+    if undone:
+        terminal.result(f"Everything is as it was before `run`; the log stays: {LOG}")
+    for line in said:
+        terminal.result(line)
+    if not undone and not said:
+        terminal.result("Nothing was begun, so there is nothing to undo.")
     return ExitStatus.DONE
 
 
 def _mirror(terminal: Terminal, args: argparse.Namespace) -> int:
     workflow.require_root("mirror")
-    session = _recorded_session(terminal)
+    session = open_recorded(terminal)
     if args.pretend:
         return _mirror_plan(terminal, session)
 

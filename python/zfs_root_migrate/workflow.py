@@ -2,24 +2,28 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from zfs_root_migrate import __version__, runner, topology
 from zfs_root_migrate import plan as planning
 from zfs_root_migrate.checks import run_checks
+from zfs_root_migrate.checks.table import NotLookedAt
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.errors import InhibitedError, MigrateError, UsageError
 from zfs_root_migrate.executor import Executor
 from zfs_root_migrate.facts import gather
+from zfs_root_migrate.facts.tree import plan_walks
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.journal import Event, Journal, Lock, Record
 from zfs_root_migrate.layout import DiskLayout, design
 from zfs_root_migrate.model import Facts
-from zfs_root_migrate.output import Log, Reporter, Terminal
+from zfs_root_migrate.output import Counter, Log, Reporter, Terminal
 from zfs_root_migrate.paths import LOCK, LOG, STATE
 from zfs_root_migrate.plan import Plan
 from zfs_root_migrate.reader import LiveReader, Reader
+from zfs_root_migrate.reader_root import RootReader
+from zfs_root_migrate.scan import scan
 from zfs_root_migrate.state import Phase, Recorded, State, phase
 from zfs_root_migrate.world import LiveWorld
 
@@ -36,6 +40,9 @@ class Session:
     state: State
     given_facts: Facts | None = None
     ask_portage: bool = True
+    is_recorded: bool = False
+    elsewhere: str | None = None
+    scans: bool = False
 
     def facts(self) -> Facts:
         """Return the facts that were given, or read the machine."""
@@ -45,17 +52,41 @@ class Session:
                 state_dir=STATE,
                 tool_version=__version__,
                 ask_portage=self.ask_portage,
+                elsewhere=self.elsewhere,
             )
+            if self.scans:
+                self.walk()
         return self.given_facts
+
+    def walk(self) -> None:
+        """Walk through all that would be copied, and add what was met to the facts."""
+        facts = self.facts()
+        walks = plan_walks(self.config, facts)
+        if not walks:
+            return
+        counter = Counter(self.terminal, sum(walk.files for walk in walks))
+        try:
+            self.given_facts = replace(facts, tree=scan(walks, counter))
+        finally:
+            counter.close()
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what the checks find."""
         return run_checks(self.facts(), self.config)
 
 
-def new_session(terminal: Terminal, config: Config, facts: Facts | None) -> Session:
-    """Return a session on the running machine, or on recorded facts."""
-    return Session(terminal, config, LiveReader(), State(STATE), facts)
+def new_session(
+    terminal: Terminal,
+    config: Config,
+    facts: Facts | None,
+    elsewhere: str | None = None,
+) -> Session:
+    """Return a session on the running machine, on recorded facts or on a tree."""
+    reader = LiveReader() if elsewhere is None else RootReader(elsewhere)
+    session = Session(terminal, config, reader, State(STATE), facts)
+    session.is_recorded = facts is not None
+    session.elsewhere = elsewhere
+    return session
 
 
 def require_root(verb: str) -> None:
@@ -86,6 +117,13 @@ def current_phase(session: Session) -> tuple[Phase, Recorded | None]:
 
 def inhibit(findings: tuple[Finding, ...]) -> None:
     """Stop where a finding forbids to go on."""
+    if any(isinstance(finding, NotLookedAt) for finding in findings):
+        raise InhibitedError(
+            "a tree that does not run cannot be migrated",
+            details="what is to be copied, and to which disk, is known of a running "
+            "machine only",
+            resolution="boot it, and use zfs-root-migrate there",
+        )
     inhibitors = [f for f in findings if f.severity is Severity.INHIBITOR]
     if inhibitors:
         raise InhibitedError(
@@ -126,6 +164,9 @@ def run(session: Session, confirm: Confirm) -> None:
 
 def _begun(session: Session, confirm: Confirm) -> Plan:
     """Check, plan, ask and write down what was decided."""
+    inhibit(session.findings())
+    session.terminal.talk("Looking at every file that is to be copied ...")
+    session.walk()
     inhibit(session.findings())
     plan = planning.plan_run(session.config, session.facts())
     targets = ", ".join(d.path for d in design(session.config, session.facts()).disks)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from zfs_root_migrate import comparison, copier, runner
+from zfs_root_migrate import comparison, copier, opinion, runner
 from zfs_root_migrate.errors import StepFailedError, VerificationError
 from zfs_root_migrate.paths import NEW
 from zfs_root_migrate.step import (
@@ -16,6 +16,7 @@ from zfs_root_migrate.step import (
     Await,
     Beside,
     CompareTrees,
+    Consult,
     CopyTree,
     Probe,
     Require,
@@ -78,6 +79,8 @@ class LiveWorld:
                 self._beside(action)
             case Await():
                 self._await(action)
+            case Consult():
+                self._consult(action)
 
     def _run(self, action: Run) -> None:
         if action.when is not None and not self.holds(action.when):
@@ -140,6 +143,23 @@ class LiveWorld:
                 resolution="`zfs-root-migrate run` copies again what differs; if the "
                 "same files differ again, test memory and disk",
             )
+
+    def _consult(self, action: Consult) -> None:
+        """Note an opinion; nothing about it can fail the step."""
+        self._progress.command(runner.shell_text(action.argv, action.chroot))
+        answer = runner.query(
+            action.argv, chroot=action.chroot, timeout=action.timeout
+        )
+        said = opinion.summarize(answer.status, answer.stdout, answer.stderr)
+        self._progress.noted(said)
+        try:
+            Path(action.report).write_text(
+                f"{said}\n\n{answer.stderr}\n{answer.stdout}",
+                encoding="utf-8",
+                errors="surrogateescape",
+            )
+        except OSError as error:
+            self._progress.noted(f"it could not be written down: {error}")
 
     def _await(self, action: Await) -> None:
         while True:
