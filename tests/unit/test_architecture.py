@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,16 @@ RIM = {
     f"{PACKAGE}.{name}"
     for name in (
         *("runner", "world", "copier", "comparison", "journal", "state", "output"),
-        *("reader", "verbs", "workflow", "cli", "__main__"),
+        *("reader", "scripts", "verbs", "workflow", "cli", "__main__"),
+        *("scan", "walker", "syscalls", "portage_config", "fixing"),
+        *("reader_root", "sessions"),
     )
 }
+# what Python has no function for is called in C here
+CALLERS = {f"{PACKAGE}.{name}" for name in ("runner", "syscalls")}
+# a program of its own, started under the system's Python
+APART = {name for name in SOURCES if name.startswith(f"{PACKAGE}.portage_query")}
+RIM |= APART
 # may be imported by pure code from the rim: a command is a value
 ALLOWED = {
     (f"{PACKAGE}.render", f"{PACKAGE}.copier"),
@@ -76,11 +84,12 @@ def _late(tree):
     return late
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", sorted(set(SOURCES) - APART))
 def test_only_the_runner_starts_programs(name):
     """One choke point for processes."""
-    wanted = {"subprocess", "ctypes", "multiprocessing", "pty"} & set(imports(name))
+    wanted = {"subprocess", "multiprocessing", "pty"} & set(imports(name))
     assert not wanted or name == f"{PACKAGE}.runner"
+    assert "ctypes" not in imports(name) or name in CALLERS
     calls = {
         node.attr
         for node in ast.walk(TREES[name])
@@ -128,6 +137,33 @@ def test_only_the_executor_and_the_world_act():
     users = {n for n in SOURCES if f"{PACKAGE}.world" in set(imports(n))}
     late = {n for n in users if f"{PACKAGE}.world" in set(imports(n, everywhere=False))}
     assert late == {f"{PACKAGE}.workflow"}
+
+
+def test_the_program_apart_stands_alone():
+    """The system's Python may be an older one, which knows nothing of this package."""
+    for name in APART:
+        found = set(imports(name, everywhere=False))
+        assert not {i for i in found if i.startswith(PACKAGE)} - APART
+        known = {*sys.stdlib_module_names, *(n.rpartition(".")[2] for n in APART)}
+        assert {i.partition(".")[0] for i in found - APART} <= known
+    users = {n for n in SOURCES if set(imports(n)) & APART}
+    assert users <= APART
+
+
+@pytest.mark.parametrize("name", sorted(APART))
+def test_the_program_apart_is_old_python(name):
+    """Portage runs under Python 3.9 and later."""
+    ast.parse(SOURCES[name].read_text(), feature_version=(3, 9))
+    assert "from __future__ import annotations\n" in SOURCES[name].read_text() or (
+        SOURCES[name].name == "__init__.py"
+    )
+
+
+def test_every_package_is_installed():
+    """What setuptools is told is what there is."""
+    settings = tomllib.loads((TOP.parent / "pyproject.toml").read_text())
+    packages = {n for n, path in SOURCES.items() if path.name == "__init__.py"}
+    assert set(settings["tool"]["setuptools"]["packages"]) == packages
 
 
 def test_no_cycles():

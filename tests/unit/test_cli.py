@@ -13,7 +13,7 @@ import pytest
 from tests.unit.fakes.machine import Machine
 from tests.unit.fakes.machines import MACHINES, WISHES, wished
 from tests.unit.fakes.world import Fate, SimulatedWorld
-from zfs_root_migrate import __version__, output, runner, verbs, workflow
+from zfs_root_migrate import __version__, fixing, output, runner, verbs, workflow
 from zfs_root_migrate.cli import VERBS, main
 from zfs_root_migrate.errors import (
     ExitStatus,
@@ -25,6 +25,7 @@ from zfs_root_migrate.errors import (
     VerificationError,
 )
 from zfs_root_migrate.journal import Lock
+from zfs_root_migrate.model import LinkGroup, Tree
 from zfs_root_migrate.runner import Answer
 from zfs_root_migrate.state import State
 
@@ -36,10 +37,12 @@ TARGET = "/dev/disk/by-id/virtio-NEWDISK"
 def own_places(tmp_path, monkeypatch):
     """Keep state, lock, log and settings in the test's own directory."""
     state, lock = str(tmp_path / "state"), tmp_path / "lock"
+    monkeypatch.setattr(workflow, "STATE", state)
     for module in (workflow, verbs):
-        monkeypatch.setattr(module, "STATE", state)
         monkeypatch.setattr(module, "LOCK", lock)
-    monkeypatch.setattr(workflow, "LOG", str(tmp_path / "log"))
+    for module in (workflow, fixing):
+        monkeypatch.setattr(module, "LOG", str(tmp_path / "log"))
+    monkeypatch.setattr(fixing, "PORTAGE", str(tmp_path / "no portage"))
     monkeypatch.setattr("zfs_root_migrate.config.SETTINGS_FILE", str(tmp_path / "none"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     handlers = [(n, signal.getsignal(n)) for n in (signal.SIGHUP, signal.SIGTERM)]
@@ -75,6 +78,8 @@ def machine(monkeypatch):
     monkeypatch.setattr(workflow, "LiveReader", FakeReader)
     monkeypatch.setattr(workflow, "LiveWorld", World)
     monkeypatch.setattr(workflow, "gather", lambda *_, **__: facts)
+    tree = Tree(files=1, directories=1)
+    monkeypatch.setattr(workflow, "scan", lambda *_: tree)
     monkeypatch.setattr(runner, "enter_own_mounts", made.end_process)
     return made
 
@@ -414,8 +419,7 @@ def arrived(capsys, machine, settings):
     """Return the machine when the new root runs for the first time."""
     call(capsys, "run", "--yes", "--config", settings)
     machine.arrive()
-    for module in (workflow, verbs):
-        assert State(module.STATE).recorded()
+    assert State(workflow.STATE).recorded()
     return machine
 
 
@@ -514,3 +518,130 @@ def test_plans_of_all_machines(capsys, case):
     words += ["--set", f"exclude={','.join(config.exclude)}"] if config.exclude else []
     assert call(capsys, *words)[0] == 0
     assert json.loads(call(capsys, *words, "--json")[1])["digest"]
+
+
+# --root and --scan
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """Return a small Gentoo tree that does not run, with ZFS and two kernels."""
+    top = tmp_path / "gentoo"
+    for name in ("etc/portage", "usr/bin", "home", "var", "run", "proc", "lib/modules"):
+        (top / name).mkdir(parents=True)
+    for release in ("6.12.31-gentoo", "6.6.9-gentoo"):
+        (top / "lib/modules" / release).mkdir()
+    (top / "etc/os-release").write_text('ID=gentoo\nPRETTY_NAME="Gentoo Linux"\n')
+    (top / "home/a").write_text("a")
+    os.link(top / "home/a", top / "usr/a")
+    monkeypatch.setattr(runner, "query", lambda argv, **_: Answer(argv, 1, "", ""))
+    said = json.dumps({"reason": None, "version": "3.0.69", "packages": []})
+    answer = Answer(("python3",), 0, said, "")
+    monkeypatch.setattr(runner, "begin", lambda *_, **__: lambda: answer)
+    return top
+
+
+def test_check_of_a_tree(capsys, tree):
+    """What a tree can tell is judged, the rest is named, the verdict is of the tree."""
+    status, out, err = call(capsys, "check", "--root", str(tree))
+    assert (status, err) == (ExitStatus.INHIBITED, "")
+    assert "[not-looked-at]" in out
+    assert str(tree) in out
+    for key in ("not-root", "target-unset", "root-unknown", "firmware-uefi"):
+        assert f"[{key}]" not in out
+    assert "no word about a machine" in out.splitlines()[-1]
+    data = json.loads(call(capsys, "check", "--root", str(tree), "--json")[1])
+    keys = {finding["key"] for finding in data["findings"]}
+    assert {"not-looked-at", "tree-not-scanned", "initramfs-none"} <= keys
+    assert data["verdict"] == "inhibited"
+
+
+def test_scan_of_a_tree(capsys, tree):
+    """Its files are walked through, and split links are found."""
+    data = json.loads(call(capsys, "check", "--root", str(tree), "--scan", "--json")[1])
+    found = {f["key"]: f for f in data["findings"]}
+    assert "tree-not-scanned" not in found
+    assert found["hard-links-split"]["seen"] == "/home/a = /usr/a"
+
+
+def test_facts_of_a_tree(capsys, tree):
+    """They say where they were read, and hold what was walked through."""
+    words = ("facts", "--root", str(tree), "--scan", "--json")
+    data = json.loads(call(capsys, *words)[1])
+    assert data["elsewhere"] == str(tree)
+    assert data["tree"]["links_found"] == 1
+    assert data["boot"]["running_kernel"] == ""
+    assert [k["release"] for k in data["boot"]["kernels"]] == [
+        "6.12.31-gentoo",
+        "6.6.9-gentoo",
+    ]
+    assert data["storage"]["devices"] == []
+
+
+def test_facts_of_a_tree_are_no_ground_for_a_plan(capsys, tree, tmp_path):
+    """Not even where nothing else stands in the way."""
+    path = tmp_path / "facts.json"
+    path.write_text(call(capsys, "facts", "--root", str(tree), "--json")[1])
+    assert "not-looked-at" in call(capsys, "check", "--facts", str(path))[1]
+    status, _, err = call(capsys, "plan", "--facts", str(path))
+    assert status == ExitStatus.INHIBITED
+    assert "does not run" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "--facts", GUEST, "--root", "TREE"],
+        ["check", "--facts", GUEST, "--scan"],
+        ["check", "--root", "TREE/etc"],
+        ["check", "--root", "TREE/no"],
+        ["check", "--root", "TREE", "--fix"],
+        ["check", "--root", "TREE", "--fix", "--pretend"],
+        ["plan", "--root", "TREE"],
+        ["run", "--root", "TREE"],
+    ],
+)
+def test_words_that_do_not_go_together(capsys, tree, words):
+    """Each is refused, with what to do instead."""
+    words = [word.replace("TREE", str(tree)) for word in words]
+    status, out, err = call(capsys, *words)
+    assert (status, out) == (ExitStatus.USAGE, "")
+    assert err
+
+
+def test_what_the_walk_finds_stops_a_run(capsys, monkeypatch, machine, settings):
+    """Before anything is asked or written."""
+    group = LinkGroup(paths=("/home/a", "/root/a"), links=2)
+    tree = Tree(files=2, directories=3, links=(group,), links_found=1)
+    monkeypatch.setattr(workflow, "scan", lambda *_: tree)
+    before = machine.persistent()
+    status, _, err = call(capsys, "run", "--yes", "--config", settings)
+    assert status == ExitStatus.INHIBITED
+    assert "hard-links-split" in err
+    assert machine.persistent() == before
+    assert not Path(workflow.STATE).exists()
+
+
+def test_a_run_records_what_it_walked_through(capsys, machine, settings):
+    """And one that goes on does not walk again."""
+    assert call(capsys, "run", "--yes", "--config", settings)[0] == 0
+    assert State(workflow.STATE).recorded().facts.tree == Tree(files=1, directories=1)
+
+
+def test_a_long_walk_shows_how_far_it_is(monkeypatch):
+    """On a terminal, and nowhere else; the line is taken away again."""
+    err = io.StringIO()
+    terminal = output.Terminal(out=io.StringIO(), err=err)
+    monkeypatch.setattr(output.time, "monotonic", iter(range(99)).__next__)
+    counter = output.Counter(terminal, 4000)
+    counter(1000)
+    counter.close()
+    assert err.getvalue() == ""
+    terminal.live = True
+    counter = output.Counter(terminal, 4000)
+    counter(1000)
+    assert "25%  1000 files looked at" in err.getvalue()
+    counter(5000)
+    assert "%" not in err.getvalue().rpartition("\r")[2]
+    counter.close()
+    assert err.getvalue().endswith("\r\033[K")

@@ -68,7 +68,8 @@ class Drawing:
 
 def build(kind):
     """Build values of a type with names of all sorts in them."""
-    with_names = {str: NAMES, int: st.integers(), bool: st.booleans()}
+    numbers = st.integers(-(1 << 63) + 1, (1 << 63) - 1)
+    with_names = {str: NAMES, int: numbers, bool: st.booleans()}
     for plain, strategy in with_names.items():
         st.register_type_strategy(plain, strategy)
     return st.from_type(kind)

@@ -24,7 +24,6 @@ from tests.unit.checks.machines import (
 )
 from zfs_root_migrate import devices as devices_module
 from zfs_root_migrate import finding, topology
-from zfs_root_migrate.checks import kernel
 from zfs_root_migrate.model import BlockDevice, Mount, Signature, Storage, Swap
 
 STORAGE = base().storage
@@ -45,7 +44,7 @@ def named(text: str, where: Storage = STORAGE) -> BlockDevice:
 
 def test_worked_examples() -> None:
     """The examples in the docstrings are true."""
-    for module in (devices_module, topology, finding, kernel):
+    for module in (devices_module, topology, finding):
         result = doctest.testmod(module, extraglobs={"storage": STORAGE})
         assert result.attempted
         assert not result.failed

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tests.machines.compose import occupied, plain, source, stacked
 from zfs_root_migrate.facts import dump_facts, gather
-from zfs_root_migrate.facts.portage import ASK
 from zfs_root_migrate.facts.system import FIND_TOOLS
 from zfs_root_migrate.reader import (
     Recording,
@@ -45,16 +44,14 @@ def compose(name: str) -> Recording:
 
 
 def renew(recording: Recording) -> Recording:
-    """Put today's long questions in place of those that a real machine was asked.
+    """Put today's long question in place of the one that a real machine was asked.
 
-    The list of tools and the script for Portage change; what was answered then still
-    has the same form.
+    The list of tools changes; what was answered then still has the same form.
     """
     queries = dict(recording.queries)
-    for argv in (FIND_TOOLS, ASK):
-        begin = shlex.join(argv[:2])
-        for asked in [key for key in queries if key.startswith(begin)]:
-            queries[shlex.join(argv)] = queries.pop(asked)
+    begin = shlex.join(FIND_TOOLS[:2])
+    for asked in [key for key in queries if key.startswith(begin)]:
+        queries[shlex.join(FIND_TOOLS)] = queries.pop(asked)
     return replace(recording, queries=queries)
 
 

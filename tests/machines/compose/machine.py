@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tests.machines.compose.devices import Device, render_lsblk, render_wipefs
-from zfs_root_migrate.facts.portage import SCRIPT
+from tests.machines.compose.kernels import zgrep
+from tests.machines.compose.portage import Gentoo, answer
+from zfs_root_migrate.reader import Asked
 from zfs_root_migrate.runner import NOT_FOUND, Answer
 
 PSEUDO = (
@@ -62,10 +64,11 @@ class Machine:
     merged_usr: bool = True
     root: bool = True
     modules: dict[str, str] = field(default_factory=dict)
+    configs: dict[str, str] = field(default_factory=dict)
     zfs: str | None = None
     zpool_list: str | None = None
     zpool_import: str = ""
-    portage: str = ""
+    portage: Gentoo = field(default_factory=Gentoo)
 
     def query(self, *argv: str) -> Answer:
         """Answer like the real program."""
@@ -75,15 +78,20 @@ class Machine:
             "wipefs": self._wipefs,
             "stat": self._statfs,
             "modinfo": lambda argv: self.modules.get(argv[2]),
+            "zgrep": lambda argv: zgrep(self.configs, argv),
             "zfs": lambda _: self.zfs,
             "zpool": lambda _: self.zpool_list,
             "env": lambda _: self.zpool_import,
-            "python3": lambda argv: self.portage if SCRIPT in argv else None,
         }
         text = answers.get(argv[0], lambda _: None)(argv)
         if text is None:
             return Answer(argv, NOT_FOUND, "", f"{argv[0]}: not found")
         return Answer(argv, 0, text, "")
+
+    def script(self, name: str, *args: str) -> Asked:
+        """Answer like a program of ours."""
+        assert (name, args) == ("portage", ())
+        return lambda: Answer((name,), 0, answer(self.portage), "")
 
     def read(self, path: str) -> str | None:
         """Return a file's text."""

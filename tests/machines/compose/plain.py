@@ -1,5 +1,6 @@
 """Other machines with ordinary partitions."""
 
+from tests.machines.compose import kernels
 from tests.machines.compose.devices import (
     BIOS_BOOT,
     ESP,
@@ -11,6 +12,7 @@ from tests.machines.compose.devices import (
     part,
 )
 from tests.machines.compose.machine import Machine, Mounted
+from tests.machines.compose.portage import Gentoo, without
 from tests.machines.compose.source import (
     BOOT_UUID,
     ROOT_UUID,
@@ -23,18 +25,27 @@ from tests.machines.compose.source import (
 )
 from tests.machines.compose.system import (
     DIST,
-    PACKAGES,
     TOOLS,
     kernel_files,
     modinfo,
     openrc,
-    portage,
     swaps,
+)
+
+EFIVARS = "/sys/firmware/efi/efivars"
+SECURE_BOOT = f"{EFIVARS}/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+LOADER_INFO = f"{EFIVARS}/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+
+# a kernel that the user has configured
+OWN = "6.12.58-gentoo"
+DIST_PACKAGES = (
+    *("sys-fs/zfs", "sys-fs/zfs-kmod"),
+    *("sys-kernel/gentoo-kernel", "virtual/dist-kernel"),
 )
 
 
 def openrc_bios_nvme() -> Machine:
-    """Two NVMe disks, /boot inside the root, a swap file, hostid there already."""
+    """Two NVMe disks, /boot inside the root, a swap file, hostid, an own kernel."""
     root = Mounted(
         target="/",
         source="/dev/nvme0n1p2",
@@ -57,11 +68,26 @@ def openrc_bios_nvme() -> Machine:
         ),
         mounted=(root,),
         programs=(*TOOLS, "genkernel"),
+        modules={OWN: modinfo(OWN, "2.4.3-r0-gentoo")},
+        directories={**openrc(), **kernel_files(OWN)},
+        links=kernels.sources(OWN),
+        configs={f"/boot/config-{OWN}": kernels.OWN_CONFIG},
         zpool_list=None,
-        zfs="zfs-2.3.6-r0-gentoo\n",
+        zfs="zfs-2.4.3-r0-gentoo\n",
+        portage=Gentoo(
+            installed=(
+                *without(*DIST_PACKAGES),
+                *("sys-fs/zfs-2.4.3", "sys-kernel/genkernel-4.3.17"),
+                "sys-kernel/gentoo-sources-6.12.58",
+            ),
+            use=("dracut", "grub"),
+        ),
     )
     del machine.files["/sys/module/zfs/version"]
     machine.files |= {
+        **kernels.made(OWN),
+        "/proc/sys/kernel/osrelease": f"{OWN}\n",
+        "/proc/cmdline": f"BOOT_IMAGE=/boot/vmlinuz-{OWN} root=UUID={ROOT_UUID} ro\n",
         "/etc/fstab": f"UUID={ROOT_UUID} / ext4 defaults 0 1\n/swapfile none swap sw\n",
         "/etc/hostid": "\x9a\x3f\x27\x01".encode("latin-1").decode(
             "utf-8", "surrogateescape"
@@ -122,22 +148,33 @@ def systemd_uefi() -> Machine:
             "/run/systemd/system": (),
             "/etc/init.d": ("functions.sh",),
         },
-        modules={DIST: modinfo(DIST, "2.3.6-r0-gentoo", "builtin")},
+        modules={DIST: modinfo(DIST, "2.4.3-r0-gentoo", "builtin")},
         programs=(
             *(t for t in TOOLS if not t.startswith(("rc-", "grub-"))),
             *("systemctl", "bootctl", "efibootmgr", "ugrd"),
         ),
-        portage=portage(
-            *(p for p in PACKAGES if "grub" not in p),
-            "sys-apps/systemd-257.9",
+        zfs="zfs-2.4.3-r0-gentoo\nzfs-kmod-2.4.3-r0-gentoo\n",
+        portage=Gentoo(
+            installed=(
+                *without("sys-boot/grub", "sys-fs/zfs", "sys-fs/zfs-kmod"),
+                *("sys-apps/systemd-257.9", "sys-fs/zfs-2.4.3"),
+            ),
+            use=("dist-kernel", "boot", "systemd", "systemd-boot", "ugrd"),
+            platforms=(),
             profile="default/linux/amd64/23.0/systemd",
         ),
     )
     del machine.files["/run/openrc/softlevel"]
     del machine.files["/etc/default/grub"]
+    config = f"/lib/modules/{DIST}/config"
+    machine.configs = {config: kernels.DIST_CONFIG}
+    machine.links[config] = f"/usr/src/linux-{DIST}/.config"
     machine.directories["/run/systemd/system"] = ("service.d",)
     machine.files |= {
         "/etc/machine-id": f"{token}\n",
+        SECURE_BOOT: "\x06\0\0\0\0",
+        LOADER_INFO: "\x06\0\0\0" + "systemd-boot 257.9\0".encode("utf-16-le").decode(),
+        "/sys/module/zfs/version": "2.4.3-r0-gentoo\n",
         "/etc/fstab": "",
         "/proc/cmdline": f"initrd=\\{token}\\{DIST}\\initrd root=UUID={ROOT_UUID} rw\n",
         "/proc/swaps": swaps(("/dev/nvme0n1p2", "partition", 16777212)),
@@ -198,13 +235,14 @@ def split_usr() -> Machine:
         programs=(*(t for t in TOOLS if t not in ("dracut", "lsinitrd")), "genkernel"),
         modules={release: modinfo(release, "2.2.8-r0-gentoo")},
         zfs="zfs-2.2.8-r0-gentoo\nzfs-kmod-2.2.8-r0-gentoo\n",
-        portage=portage(
-            *(
-                "sys-fs/zfs-2.2.8",
-                "sys-fs/zfs-kmod-2.2.8",
-                "sys-kernel/genkernel-4.3.16",
+        portage=Gentoo(
+            installed=(
+                *("sys-fs/zfs-2.2.8", "sys-fs/zfs-kmod-2.2.8"),
+                *("sys-boot/grub-2.12-r4", "sys-kernel/genkernel-4.3.16"),
+                "sys-kernel/gentoo-sources-6.1.118",
             ),
-            *("sys-boot/grub-2.12-r4", "sys-kernel/gentoo-sources-6.1.118"),
+            use=(),
+            kind="file",
             profile="default/linux/amd64/17.1",
             repository="/usr/portage",
             distdir="/usr/portage/distfiles",
@@ -212,7 +250,20 @@ def split_usr() -> Machine:
             version="3.0.65",
         ),
     )
-    machine.links["/usr/portage"] = "/usr/portage"
+    machine.links |= {
+        "/usr/portage": "/usr/portage",
+        "/proc/config.gz": "/proc/config.gz",
+        **kernels.sources(release, built=False),
+    }
+    machine.configs = {
+        "/proc/config.gz": kernels.OWN_CONFIG,
+        "/usr/src/linux/Makefile": kernels.makefile(release),
+        "/usr/src/linux/.config": kernels.OWN_CONFIG,
+    }
+    for path in (*kernels.made(release), *kernels.unlocked()):
+        del machine.files[path]
+    machine.links["/sys/module"] = "/sys/module"
+    del machine.links["/usr/src/linux/Module.symvers"]
     machine.files |= {
         "/proc/sys/kernel/osrelease": f"{release}\n",
         "/sys/module/zfs/version": "2.2.8-r0-gentoo\n",

@@ -1,5 +1,6 @@
 """The machine that is supported first, which most others are variations of."""
 
+from tests.machines.compose import kernels
 from tests.machines.compose.devices import (
     BIOS_BOOT,
     GIB,
@@ -13,15 +14,14 @@ from tests.machines.compose.devices import (
     part,
 )
 from tests.machines.compose.machine import Machine, Mounted
+from tests.machines.compose.portage import INSTALLED, Gentoo
 from tests.machines.compose.system import (
     DIST,
-    PACKAGES,
     TOOLS,
     gentoo_files,
     kernel_files,
     modinfo,
     openrc,
-    portage,
     swaps,
 )
 
@@ -149,7 +149,14 @@ def openrc_bios(**changes) -> Machine:
             proc__swaps=swaps(("/dev/sda3", "partition", 8388604)),
             run__openrc__softlevel="default\n",
             sys__module__zfs__version="2.3.6-r0-gentoo\n",
-        ),
+        )
+        | kernels.made(DIST)
+        | kernels.unlocked(),
+        "links": kernels.sources(DIST),
+        "configs": {
+            f"/boot/config-{release}": kernels.DIST_CONFIG
+            for release in (DIST, "6.12.47-gentoo-dist")
+        },
         "directories": {
             **openrc(),
             **kernel_files(DIST, "6.12.47-gentoo-dist"),
@@ -161,11 +168,11 @@ def openrc_bios(**changes) -> Machine:
         },
         "zfs": "zfs-2.3.6-r0-gentoo\nzfs-kmod-2.3.6-r0-gentoo\n",
         "zpool_list": "",
-        "portage": portage(*PACKAGES, "app-portage/gentoolkit-0.7.2"),
+        "portage": Gentoo(installed=(*INSTALLED, "app-portage/gentoolkit-0.7.2")),
     }
     return Machine(**{**settings, **changes})
 
 
 def openrc_bios_user() -> Machine:
     """The same as an ordinary user sees it: no signatures, nothing can be written."""
-    return openrc_bios(root=False)
+    return openrc_bios(root=False, portage=Gentoo(updates=None))

@@ -1,7 +1,5 @@
 """The parts that the described machines share: Gentoo's files, services and kernels."""
 
-import json
-
 DIST = "6.12.58-gentoo-dist"
 OS_RELEASE = """\
 NAME=Gentoo
@@ -107,6 +105,7 @@ def kernel_files(*releases: str, images: str = "vmlinuz") -> dict:
     return {
         "/lib/modules": tuple(sorted(releases)),
         "/boot": tuple(sorted((*names, "grub", "lost+found"))),
+        "/boot/grub": ("fonts", "grub.cfg", "grubenv", "i386-pc", "locale"),
         "/usr/lib/grub": ("grub-mkconfig_lib", "i386-pc", "x86_64-efi"),
     }
 
@@ -143,31 +142,3 @@ def modinfo(release: str, zfs: str | None, raid1: str = "module") -> str:
             "file:           drivers/md/raid1\n"
         )
     return text
-
-
-def portage(
-    *packages: str,
-    profile: str = "default/linux/amd64/23.0",
-    repository: str = "/var/db/repos/gentoo",
-    distdir: str = "/var/cache/distfiles",
-    pkgdir: str = "/var/cache/binpkgs",
-    version: str = "3.0.79",
-) -> str:
-    """Print what the question to Portage answers."""
-    found = {
-        "version": version,
-        "profile": profile,
-        "repository": repository,
-        "distdir": distdir,
-        "pkgdir": pkgdir,
-        "packages": sorted((f"sys-apps/portage-{version}", *packages)),
-    }
-    return "\n" + json.dumps(found) + "\n"
-
-
-PACKAGES = (
-    *("net-misc/rsync-3.4.1-r2", "sys-apps/util-linux-2.41.3", "sys-boot/grub-2.12-r8"),
-    *("sys-fs/mdadm-4.4-r1", "sys-fs/zfs-2.3.6", "sys-fs/zfs-kmod-2.3.6"),
-    *("sys-kernel/dracut-110-r5", "sys-kernel/installkernel-68"),
-    *("sys-kernel/gentoo-kernel-6.12.58", "virtual/dist-kernel-6.12.58"),
-)

@@ -1,11 +1,17 @@
-"""Cases of the checks: what is changed on the ready machine, and the finding expected.
+"""All cases of the checks, and the machines on which nothing may be found.
 
-`mend` is what the remedy does to the facts where it is not a setting: the commands
-`zfs-root-migrate set ...` of a remedy are applied to the settings by the test itself.
+The cases of kernel, ZFS, packages and files have modules of their own.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from tests.unit.checks import (
+    cases_kernel,
+    cases_packages,
+    cases_tree,
+    cases_zfs,
+)
+from tests.unit.checks.case import Case, ready, same
 from tests.unit.checks.machines import (
     CONFIG,
     FSTAB,
@@ -35,7 +41,6 @@ from tests.unit.checks.machines import (
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.model import (
     BlockDevice,
-    Facts,
     Firmware,
     FstabLine,
     Generator,
@@ -46,28 +51,6 @@ from zfs_root_migrate.model import (
     Swap,
     Topology,
 )
-
-
-def same(facts: Facts) -> Facts:
-    """Change nothing."""
-    return facts
-
-
-def ready(_: Facts) -> Facts:
-    """Bring about what no command brings about: the machine is as it should be."""
-    return base()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One seeded condition; `gone` is false for a finding that only informs."""
-
-    key: str
-    change: Change = same
-    config: Config = CONFIG
-    mend: Change = same
-    gone: bool = True
-    note: str = ""
 
 
 def stack(kind: str) -> BlockDevice:
@@ -132,7 +115,6 @@ HOME_LINE = FstabLine(
     spec=f"UUID={HOME.fs_uuid}", file="/home", fs_type="ext4", options="noauto"
 )
 C = disk("vdc", "DISKC")
-OTHER = kernel("6.6.1-gentoo")
 NEW_C = "/dev/disk/by-id/virtio-DISKC"
 installed = system(tools=base().system.tools)
 
@@ -465,68 +447,6 @@ BOOT = (
     ),
 )
 
-KERNEL = (
-    Case(
-        key="boot-not-mounted",
-        change=all_of(unmounted("/boot"), this_kernel(image=None)),
-        mend=ready,
-    ),
-    Case(
-        key="kernel-not-installed",
-        change=boot(kernels=(OTHER,)),
-        mend=boot(running_kernel=OTHER.release),
-    ),
-    Case(
-        key="kernel-image-missing",
-        change=this_kernel(image=None),
-        mend=this_kernel(),
-    ),
-    Case(
-        key="kernels-without-zfs",
-        change=boot(kernels=(kernel(), replace(OTHER, zfs_module=None))),
-        mend=boot(kernels=(kernel(), OTHER)),
-    ),
-    Case(key="raid1-missing", change=this_kernel(raid1=False), mend=this_kernel()),
-    Case(
-        key="zfs-missing",
-        change=all_of(
-            without("zfs", "zpool", "zdb", "zgenhostid"), system(zfs_userland=None)
-        ),
-        mend=ready,
-    ),
-    Case(
-        key="zfs-module-missing",
-        change=all_of(
-            this_kernel(zfs_module=None, zfs_version=None), system(zfs_module=None)
-        ),
-        mend=ready,
-    ),
-    Case(
-        key="zfs-versions-differ",
-        change=system(zfs_userland="2.3.9-1"),
-        mend=system(zfs_module="zfs-kmod-2.3.9-1"),
-    ),
-    Case(
-        key="zfs-version-unknown",
-        change=all_of(system(zfs_module=None), this_kernel(zfs_version=None)),
-        mend=ready,
-    ),
-    *(
-        Case(
-            key="zfs-corrupting",
-            change=system(zfs_userland=bad, zfs_module=bad),
-            mend=system(zfs_userland=good, zfs_module=good),
-            note=bad,
-        )
-        for bad, good in (
-            ("2.1.4-1", "2.1.14-1"),
-            ("2.1.13-r2-gentoo", "2.1.16-r1-gentoo"),
-            ("2.2.0", "2.2.2"),
-            ("2.2.1-1", "2.3.0-1"),
-        )
-    ),
-)
-
 SWAP = (
     Case(
         key="hibernation-image",
@@ -565,7 +485,10 @@ CASES = (
     *SPACE,
     *POOLS,
     *BOOT,
-    *KERNEL,
+    *cases_kernel.CASES,
+    *cases_zfs.CASES,
+    *cases_packages.CASES,
+    *cases_tree.CASES,
     *SWAP,
 )
 
@@ -628,7 +551,27 @@ CLEAN: dict[str, tuple[Change, Config]] = {
         swaps(Swap(path="/dev/zram0", is_file=False, size=GIB)),
         CONFIG,
     ),
-    "several kernels": (boot(kernels=(kernel(), OTHER)), CONFIG),
+    "ZFS 2.4 and a distribution kernel": (cases_zfs.with_dist, CONFIG),
+    "signatures wanted, and there": (
+        all_of(
+            boot(enforces_signatures=True),
+            this_kernel(zfs_signed=True),
+        ),
+        CONFIG,
+    ),
+    "the driver of ext2 itself": (
+        cases_kernel.options(EXT2_FS="m", EXT4_FS="n", EXT4_USE_FOR_EXT2="n"),
+        CONFIG,
+    ),
+    "the next kernel is built and has its module": (
+        all_of(
+            boot(kernels=(kernel(), cases_kernel.NEXT)),
+            boot(sources_release=cases_kernel.NEXT.release),
+        ),
+        CONFIG,
+    ),
+    "options not known": (this_kernel(config=None, options=()), CONFIG),
+    "several kernels": (boot(kernels=(kernel(), cases_kernel.OTHER)), CONFIG),
     "genkernel beside dracut": (
         boot(generators=(Generator.DRACUT, Generator.GENKERNEL)),
         CONFIG,
@@ -637,4 +580,5 @@ CLEAN: dict[str, tuple[Change, Config]] = {
         boot(cmdline="root=/dev/vda4 resume=/dev/vda3 noresume"),
         CONFIG,
     ),
+    **cases_tree.CLEAN,
 }

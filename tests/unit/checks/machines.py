@@ -8,18 +8,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from tests.unit.checks.packages import PACKAGES
 from zfs_root_migrate.checks.system import TOOL_ATOMS
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.model import (
     BlockDevice,
     Boot,
+    ConfigPlace,
     Facts,
     Firmware,
     FstabLine,
     Generator,
     Init,
     Kernel,
+    Loader,
     Mount,
+    PlaceKind,
     Pool,
     PortageFacts,
     Runlevel,
@@ -28,6 +32,7 @@ from zfs_root_migrate.model import (
     Swap,
     System,
     Tool,
+    Tree,
 )
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -99,6 +104,15 @@ FSTAB = (
     FstabLine(spec="LABEL=boot", file="/boot", fs_type="ext2", options="noatime"),
     FstabLine(spec="/dev/vda3", file="none", fs_type="swap", options="sw"),
 )
+OPTIONS = (
+    *("MODULES=y", "BLOCK=y", "ZLIB_DEFLATE=m", "ZLIB_INFLATE=y"),
+    *("TRIM_UNUSED_KSYMS=n", "DEBUG_LOCK_ALLOC=n", "PAX_KERNEXEC_PLUGIN_METHOD_OR=n"),
+    *("EFI_PARTITION=y", "BLK_DEV_INITRD=y", "DEVTMPFS=y", "TMPFS=y"),
+    *("EXT2_FS=n", "EXT4_FS=y", "EXT4_USE_FOR_EXT2=y"),
+    *("BLK_DEV_MD=y", "MD_RAID1=m"),
+    *("MODULE_SIG=n", "MODULE_SIG_FORCE=n", "SECURITY_LOCKDOWN_LSM=n"),
+)
+PLACES = ("package.accept_keywords", "package.license", "package.use")
 TOOLS = (*TOOL_ATOMS, "zfs", "zpool", "dracut", "grub-install", "grub-mkconfig")
 
 
@@ -110,7 +124,10 @@ def kernel(release: str = RELEASE) -> Kernel:
         initramfs=f"/boot/initramfs-{release}.img",
         zfs_module=f"/lib/modules/{release}/extra/zfs/zfs.ko",
         zfs_version="2.3.4-r0-gentoo",
+        zfs_signed=False,
         raid1=True,
+        config=f"/boot/config-{release}",
+        options=OPTIONS,
     )
 
 
@@ -141,6 +158,13 @@ def base() -> Facts:
             grub_platforms=("i386-pc",),
             hostid="1badcafe",
             resume_image=False,
+            loader=Loader.GRUB,
+            sources=f"/usr/src/linux-{RELEASE}",
+            sources_release=RELEASE,
+            sources_built=True,
+            lockdown="none",
+            enforces_signatures=False,
+            secure_boot=False,
         ),
         system=System(
             os_id="gentoo",
@@ -166,7 +190,21 @@ def base() -> Facts:
             repository="/var/db/repos/gentoo",
             distdir="/var/cache/distfiles",
             pkgdir="/var/cache/binpkgs",
+            profile_deprecated=False,
+            arch="amd64",
+            accept_keywords=("amd64",),
+            packages=PACKAGES,
+            places=tuple(
+                ConfigPlace(path=f"/etc/portage/{name}", kind=PlaceKind.DIRECTORY)
+                for name in PLACES
+            ),
+            resumes=(),
+            merging=(),
+            at_work=(),
+            updates=(),
+            preserved=(),
         ),
+        tree=Tree(files=400_000, directories=40_000),
     )
 
 
@@ -251,6 +289,37 @@ def without(*tools: str) -> Change:
                 for t in facts.system.tools
             )
         )(facts)
+
+    return change
+
+
+def portage(**changes: Any) -> Change:  # noqa: ANN401
+    """Change fields of the Portage facts."""
+    return lambda facts: replace(facts, portage=replace(facts.portage, **changes))
+
+
+def package(name: str, **changes: Any) -> Change:  # noqa: ANN401
+    """Change fields of one package."""
+
+    def change(facts: Facts) -> Facts:
+        return portage(
+            packages=tuple(
+                replace(p, **changes) if p.name == name else p
+                for p in facts.portage.packages
+            )
+        )(facts)
+
+    return change
+
+
+def installed(name: str, **changes: Any) -> Change:  # noqa: ANN401
+    """Change fields of the installed version of a package."""
+
+    def change(facts: Facts) -> Facts:
+        found = facts.portage.package(name)
+        assert found
+        now = tuple(replace(one, **changes) for one in found.installed)
+        return package(name, installed=now)(facts)
 
     return change
 

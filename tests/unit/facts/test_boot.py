@@ -5,7 +5,7 @@ import pytest
 from tests.machines.compose.system import modinfo
 from zfs_root_migrate.facts.boot import (
     find_resume_image,
-    gather_kernels,
+    gather_boot,
     parse_hostid,
     parse_modinfo,
 )
@@ -18,18 +18,14 @@ R = "6.12.58-gentoo-dist"
 def kernels(boot=(), modules=(R,), text="", **more):
     """Return the kernels of a machine with these names in /boot."""
     directories = {"/lib/modules": modules, "/boot": tuple(boot)}
-    return gather_kernels(
-        ReplayReader(
-            Recording(
-                queries={
-                    f"modinfo -k {release} zfs raid1": (0, text, "")
-                    for release in modules
-                },
-                directories={**directories, **more.pop("directories", {})},
-                files=more.pop("files", {}),
-            )
-        )
+    recording = Recording(
+        queries={
+            f"modinfo -k {release} zfs raid1": (0, text, "") for release in modules
+        },
+        directories={**directories, **more.pop("directories", {})},
+        files=more.pop("files", {}),
     )
+    return gather_boot(ReplayReader(recording), storage(), ()).kernels
 
 
 @pytest.mark.parametrize(
@@ -106,8 +102,22 @@ def test_modules():
         initramfs=None,
         zfs_module=f"/lib/modules/{R}/extra/zfs.ko",
         zfs_version="2.3.6-r0-gentoo",
+        zfs_signed=False,
         raid1=True,
     )
+
+
+def test_a_signed_module():
+    """modinfo prints the signature's parts; the module of another kernel has none."""
+    text = modinfo(R, "2.3.6").replace(
+        "srcversion:",
+        "sig_id:         PKCS#7\nsigner:         Larry's key\n"
+        "sig_key:        6A:0B\nsig_hashalgo:   sha512\nsrcversion:",
+    )
+    (found,) = kernels(text=text)
+    assert found.zfs_signed is True
+    (found,) = kernels(text=text.replace(f"{R} SMP", "6.1 SMP"))
+    assert found.zfs_signed is None
 
 
 def test_a_module_for_another_kernel_is_none():

@@ -123,6 +123,21 @@ def test_a_missing_field_is_named(path):
         (("storage", "mounts", 0, "used"), -1, "storage.mounts[0].used"),
         (("storage", "swaps", 0, "size"), -1, "storage.swaps[0].size"),
         (("system", "memory"), -1, "system.memory"),
+        (("elsewhere",), "mnt", "field elsewhere"),
+        (("tree",), {"files": -1, "directories": 0}, "tree.files"),
+        (("tree",), {"files": 0, "directories": -1}, "tree.directories"),
+        (
+            ("tree",),
+            {"files": 0, "directories": 0, "unreadable": ["/x"]},
+            "tree.unreadable_found",
+        ),
+        (("tree",), {"files": 0}, "tree.directories"),
+        (("tree",), {"files": "many", "directories": 0}, "tree.files"),
+        (
+            ("tree",),
+            {"files": 0, "directories": 0, "links": [{"paths": [1], "links": 2}]},
+            "tree.links[0].paths[0]",
+        ),
         (("boot", "firmware"), "coreboot", "boot.firmware"),
         (("system", "init"), "runit", "system.init"),
     ],
@@ -130,6 +145,30 @@ def test_a_missing_field_is_named(path):
 def test_impossible_values(path, value, named):
     """A value of the right type can still be impossible."""
     assert named in refused(changed(path, value))
+
+
+@pytest.mark.parametrize("depth", [10, 500, 950, 980, 990, 995, 1200, 5000, 90000])
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}")])
+@pytest.mark.parametrize(
+    "path", [("system",), ("system", "memory"), ("storage", "devices", 0, "links", 0)]
+)
+def test_any_depth(depth, begin, end, path):
+    """However deep a value is, it is refused in words, by the field or as a whole."""
+    deep = begin * depth + "1" + end * depth
+    brief = refused(changed(path, "HERE").replace('"HERE"', deep))
+    whole = brief.startswith("bug.json is not a JSON file")
+    assert whole or "unknown field system.a" in brief or written(path) in brief
+
+
+@pytest.mark.parametrize("number", [1 << 63, -(1 << 63), 10**4000, 10**30])
+@pytest.mark.parametrize(
+    "field", [("system", "memory"), ("storage", "mounts", 0, "used")]
+)
+def test_numbers_are_of_64_bits(field, number):
+    """Sizes that nothing can have overflow in arithmetic; they are named instead."""
+    brief = refused(changed(field, number))
+    assert f"{written(field)}: wanted a number of 64 bits" in brief
+    assert len(brief) < 200
 
 
 def test_numbers_without_end():

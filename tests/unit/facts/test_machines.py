@@ -84,7 +84,9 @@ def test_the_machine_that_is_supported():
     assert {s.device for s in facts.storage.signatures} == {
         *("sda", "sda2", "sda3", "sda4", "sda5"),
     }
-    assert "sys-fs/zfs-2.3.6" in facts.portage.packages
+    zfs = facts.portage.package("sys-fs/zfs")
+    assert zfs
+    assert [one.cpv for one in zfs.installed] == ["sys-fs/zfs-2.3.6"]
 
 
 def test_an_ordinary_user_knows_less():

@@ -14,6 +14,7 @@ from zfs_root_migrate.step import (
     Await,
     Beside,
     CompareTrees,
+    Consult,
     CopyTree,
     Probe,
     Require,
@@ -114,6 +115,9 @@ class SimulatedWorld:
                 # the machine knows no time: one after the other is one of the orders
                 for other in (action.run, *action.meanwhile):
                     self._act(other)
+            case Consult():
+                # whatever it says; but it needs the new root to say it of
+                assert action.chroot is not None
             case Await():
                 answer = self.machine.query(action.argv)
                 done = Probe(argv=action.argv, matches=(action.done,))

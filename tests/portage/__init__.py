@@ -1,0 +1,1 @@
+"""Real Portage, of more than one version, asked about systems that the tests write."""
