@@ -13,7 +13,7 @@ help:
 	@echo 'make test       all tests: the fast ones, then real boots (up to an hour)'
 	@echo 'make test-fast  linters and unit tests (two minutes at most)'
 	@echo 'make lint       ruff and mypy'
-	@echo 'make bench      time the tool against the same job done by hand'
+	@echo 'make bench      time check, then the tool against the job done by hand'
 	@echo 'make guest      build the virtual machine and print where its disk is'
 	@echo 'make clean      remove what the tests left in the checkout'
 	@echo
@@ -45,7 +45,9 @@ demo:
 	@tests/bootstrap guest
 	@$(PY) -m tests.vm.demo machine
 
-bench: setup-guest
+bench: setup
+	@$(PY) -m tests.portage.bench_check
+	@tests/bootstrap guest
 	@$(PY) -m tests.vm.build >/dev/null
 	@$(PY) -m tests.vm.bench
 
