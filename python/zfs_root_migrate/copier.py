@@ -94,12 +94,16 @@ class _Listener:
         if is_error:
             self.errors.append(line)
             del self.errors[:-15]
-        if is_error or not _PROGRESS.match(line):
             self._progress.said(line)
             return
-        self._last = line
-        if time.monotonic() - self._looked >= EVERY:
+        soon = time.monotonic() - self._looked < EVERY
+        if soon and line.startswith(" ") and "%" in line:
+            self._last = line
+        elif _PROGRESS.match(line):
+            self._last = line
             self.look()
+        else:
+            self._progress.said(line)
 
     def look(self) -> None:
         """Tell what the last line of progress means."""

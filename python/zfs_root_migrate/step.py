@@ -127,7 +127,7 @@ class Await:
     failed: str | None
     progress: str | None
     what: str
-    interval: float = 1.0
+    interval: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

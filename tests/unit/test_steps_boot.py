@@ -1,5 +1,7 @@
 """GRUB's settings as sh reads them, and the scripts of the boot chain."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.fakes.machines import WISHES, wished
@@ -118,12 +120,34 @@ def test_a_second_time_changes_nothing(text):
     assert grub_default(once, LAYOUT).count(ROOT) == 1
 
 
+def with_systemd(facts):
+    """Return the same machine with systemd installed."""
+    tools = tuple(
+        replace(tool, path="/usr/bin/systemctl") if tool.name == "systemctl" else tool
+        for tool in facts.system.tools
+    )
+    return replace(facts, system=replace(facts.system, tools=tools))
+
+
+def test_an_image_that_reads_the_cache_is_renewed():
+    """With systemd in it, it would import by a cache that lacks the old disk."""
+    config, facts = wished("guest-openrc-bios")
+    found = {}
+    for machine in (facts, with_systemd(facts)):
+        plan = plan_mirror(config, facts, machine)
+        (cache,) = (step for step in plan.steps if step.id == "cache")
+        commands = [a.argv[0] for a in cache.actions]
+        looks = [p for p in cache.proof if p.argv[0] == "sh"]
+        found[machine is facts] = ("dracut" in commands, len(looks))
+    assert found == {True: (False, 0), False: (True, 1)}
+
+
 def scripts_of(case):
     """Return every shell script that the plans of a machine contain."""
     config, facts = wished(case)
     plans = [make(config, facts) for make in (plan_run, plan_sync, plan_verify)]
     if design(config, facts).old_disk is not None:
-        plans.append(plan_mirror(config, facts, facts))
+        plans.append(plan_mirror(config, facts, with_systemd(facts)))
     found = set()
     todo = [x for p in plans for s in p.steps for x in (*s.actions, *s.undo, *s.proof)]
     while todo:

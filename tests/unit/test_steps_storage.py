@@ -272,3 +272,18 @@ def test_wishes_are_excluded(case):
 def test_relative(paths, top, expected):
     """Paths inside, as seen from the top, without what is below another one."""
     assert relative(paths, top) == expected
+
+
+@pytest.mark.programs
+def test_are_mounted_reads_the_kernels_table(needs, tmp_path):
+    """Every mount point counts, odd ones too, and one that is none is missed."""
+    needs("mount", "umount", root=True)
+    place = tmp_path / "a b\\c#d"
+    place.mkdir()
+    if runner.query(("mount", "-t", "tmpfs", "none", str(place))).status:
+        pytest.skip("no mounts here")
+    try:
+        assert holds(probes.are_mounted([str(place), "/proc"]))
+        assert not holds(probes.are_mounted(["/proc", str(tmp_path)]))
+    finally:
+        runner.query(("umount", str(place)))

@@ -204,15 +204,14 @@ def _binds(layout: Layout) -> tuple[tuple[str, str], ...]:
 def sources(layout: Layout) -> Step:
     """Return the step that shows each file system without what is mounted upon it."""
     binds = _binds(layout)
-    actions: list[Action] = []
-    for seen_at, place in binds:
-        actions += [
-            make_directory(place),
-            Run(
-                argv=("mount", "--bind", seen_at, place),
-                when=probes.is_mounted(place, holds=False),
-            ),
-        ]
+    actions: list[Action] = [make_directory(*(place for _, place in binds))]
+    actions += [
+        Run(
+            argv=("mount", "--bind", seen_at, place),
+            when=probes.is_mounted(place, holds=False),
+        )
+        for seen_at, place in binds
+    ]
     return Step(
         id="sources",
         title="Show each file system without what is mounted upon it",
@@ -220,7 +219,7 @@ def sources(layout: Layout) -> Step:
         hazard=Hazard.READS,
         needs=("mount",),
         actions=tuple(actions),
-        proof=tuple(probes.is_mounted(place) for _, place in binds),
+        proof=(probes.are_mounted(place for _, place in binds),),
     )
 
 

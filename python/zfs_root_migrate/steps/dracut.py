@@ -2,7 +2,7 @@
 
 import re
 
-from zfs_root_migrate.model import Kernel
+from zfs_root_migrate.model import Kernel, System
 from zfs_root_migrate.paths import STATE
 from zfs_root_migrate.step import Probe
 
@@ -76,9 +76,18 @@ done
 for path; do grep -aqF "$path" etc/zfs/zpool.cache; echo "cache $path"; done
 """
 
-# succeeds where the image does not read the cache, or has one that lists every path:
-# without systemd, dracut imports the root pool by its labels and never reads the cache
-# (openzfs contrib/dracut/90zfs/mount-zfs.sh); with systemd, zfs-import-cache does
+
+def reads_cache(system: System) -> bool:
+    """Tell whether an image made on this system may import by its pool cache.
+
+    Without systemd, which dracut takes from the system, the root pool is imported by
+    its labels and the cache is never read (openzfs contrib/dracut/90zfs/mount-zfs.sh);
+    with systemd, zfs-import-cache.service reads it.
+    """
+    return any(tool.path for tool in system.tools if tool.name == "systemctl")
+
+
+# succeeds where the image does not read the cache, or has one that lists every path
 _CACHE_IS_FRESH = (
     'lsinitrd -f "*/zfs-import-cache.service" "$0" | grep -q . || exit 0; '
     'for path; do lsinitrd -f etc/zfs/zpool.cache "$0" | grep -aqF "$path"; done'

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zfs_root_migrate.layout import Layout
-from zfs_root_migrate.model import Boot, Facts, Generator, Kernel
+from zfs_root_migrate.model import Boot, Facts, Generator, Kernel, System
 from zfs_root_migrate.paths import NEW, in_new
 from zfs_root_migrate.step import Beside, Hazard, Meanwhile, Probe, Run, Step, WriteFile
 from zfs_root_migrate.steps import dracut
@@ -20,12 +20,16 @@ ImageProof = Callable[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maker:
-    """What a generator needs to be told, and how its image is looked into."""
+    """What a generator needs to be told, and how its image is looked into.
+
+    `reads_cache` tells whether its images may import by the pool cache that is in them.
+    """
 
     conf_path: str
     conf: str
     command: Callable[[str, str], tuple[str, ...]]
     proof: ImageProof
+    reads_cache: Callable[[System], bool]
     cache_is_fresh: Callable[..., Probe]
 
 
@@ -35,6 +39,7 @@ MAKERS = {
         conf=dracut.conf(),
         command=dracut.command,
         proof=dracut.proof,
+        reads_cache=dracut.reads_cache,
         cache_is_fresh=dracut.cache_is_fresh,
     ),
 }

@@ -246,7 +246,8 @@ def _swap(old: DiskLayout) -> Step:
 
 def _cache(facts: Facts, layout: Layout, new: DiskLayout, old: DiskLayout) -> Step:
     vdevs = (new.part_path(Role.ZFS), old.part_path(Role.ZFS))
-    kernels, used = initramfs.bootable(facts.boot), initramfs.maker(facts.boot)
+    used = initramfs.maker(facts.boot)
+    kernels = initramfs.bootable(facts.boot) if used.reads_cache(facts.system) else ()
     images = [initramfs.image_path(kernel) for kernel in kernels]
     renew = tuple(
         replace(action, when=used.cache_is_fresh(image, vdevs, holds=False))

@@ -33,8 +33,7 @@ def pool(layout: Layout) -> Step:
         hazard=Hazard.REVERSIBLE,
         needs=("modules", *partition_ids(layout)),
         actions=(
-            make_directory(WORK),
-            make_directory(NEW),
+            make_directory(WORK, NEW),
             *clear(layout.vdevs, unless=probes.is_imported(layout.pool)),
             Run(argv=tuple(argv), when=probes.is_imported(layout.pool, holds=False)),
         ),
@@ -236,8 +235,9 @@ def mount(layout: Layout) -> Step:
         needs=("datasets", "array"),
         actions=tuple(actions),
         proof=(
-            *(probes.is_mounted(in_new(str(d.mountpoint))) for d in layout.mounts),
-            probes.is_mounted(in_new("/boot")),
+            probes.are_mounted(
+                [*(in_new(str(d.mountpoint)) for d in layout.mounts), in_new("/boot")]
+            ),
         ),
         seconds=2,
     )

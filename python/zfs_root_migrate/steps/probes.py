@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 from zfs_root_migrate.layout import DiskLayout
 from zfs_root_migrate.step import Probe, Run
@@ -12,6 +13,19 @@ NOT = False
 def is_mounted(path: str, *, holds: bool = True) -> Probe:
     """Something is mounted exactly here, in the tool's own namespace."""
     return Probe(argv=("mountpoint", "-q", path), holds=holds)
+
+
+def are_mounted(paths: Iterable[str]) -> Probe:
+    """Something is mounted at each of these, by proc_pid_mountinfo(5)."""
+    return Probe(
+        argv=("cat", "/proc/self/mountinfo"),
+        matches=tuple(rf"^(?:\S+ ){{4}}{re.escape(_in_table(p))} " for p in paths),
+    )
+
+
+def _in_table(path: str) -> str:
+    # what would break the table's lines: show_mountinfo in fs/proc_namespace.c
+    return "".join(f"\\{ord(c):03o}" if c in " \t\n\\" else c for c in path)
 
 
 def is_imported(pool: str, *, holds: bool = True) -> Probe:
@@ -76,9 +90,9 @@ def has_content(path: str, content: str) -> Probe:
     return Probe(argv=("sha256sum", "-b", path), matches=(f"^{digest} ",))
 
 
-def make_directory(path: str) -> Run:
-    """Make a directory and its parents."""
-    return Run(argv=("mkdir", "-p", path))
+def make_directory(*paths: str) -> Run:
+    """Make directories and their parents."""
+    return Run(argv=("mkdir", "-p", *paths))
 
 
 SETTLE = Run(argv=("udevadm", "settle", "--timeout=60"))

@@ -172,8 +172,9 @@ class Machine:
             return OK if text in self.modules else NO
         return OK if re.search(text, self._read(path) or "", re.M) else NO
 
-    def _mkdir(self, _p: str, path: str) -> Result:
-        self.files.make_directory(self._path(path))
+    def _mkdir(self, _p: str, *paths: str) -> Result:
+        for path in paths:
+            self.files.make_directory(self._path(path))
         return OK
 
     def _rm(self, _f: str, path: str) -> Result:
@@ -181,6 +182,10 @@ class Machine:
         return OK
 
     def _cat(self, path: str) -> Result:
+        if path == "/proc/self/mountinfo":
+            mounts = {**self.files.always, **self.files.own}
+            lines = (f"1 1 0:1 / {place} rw - x x rw\n" for place in mounts)
+            return 0, "".join(lines)
         text = self._read(path)
         return NO if text is None else (0, text)
 
