@@ -9,7 +9,6 @@ short has a hidden name, which Portage does not read, and goes with the next one
 import contextlib
 import fcntl
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,7 +100,7 @@ def _take_back(change: Change) -> bool:
 
 def _write_file(directory: Path, text: str) -> None:
     """Put our file into a directory, whole or not at all, and on the disk."""
-    part = directory / f".{OWN_NAME}.{secrets.token_hex(4)}"
+    part = directory / f".{OWN_NAME}.{os.urandom(4).hex()}"
     try:
         with part.open("x", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
@@ -250,7 +249,7 @@ def _restore(path: Path) -> bool:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{OWN_NAME}.{secrets.token_hex(4)}")
+    return path.with_name(f".{path.name}.{OWN_NAME}.{os.urandom(4).hex()}")
 
 
 def _sweep(path: Path) -> None:
