@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from zfs_root_migrate.errors import StepFailedError
 from zfs_root_migrate.step import CopyTree
+from zfs_root_migrate.syscalls import open_below
 
 if TYPE_CHECKING:
     from zfs_root_migrate.world import Progress
@@ -99,15 +100,23 @@ class _Walk:
         self._groups: dict[tuple[int, int], tuple[int, int]] = {}
         self._origins: dict[tuple[int, int], tuple[int, int]] = {}
         self._begun = (result.bytes, result.files)
+        # directories that are still to be looked at
+        self._waiting = [b""]
 
     def compare(self) -> None:
+        """Compare one directory after the other.
+
+        None is kept open while another is looked at, so that depth costs neither
+        descriptors nor stack.
+        """
         flags = os.O_RDONLY | os.O_DIRECTORY
         old = os.open(self._tree.source, flags)
         try:
             new = os.open(self._tree.destination, flags)
             try:
                 self._top(old, new)
-                self._directory(b"", old, new)
+                while self._waiting:
+                    self._open(self._waiting.pop(), old, new)
             finally:
                 os.close(new)
         finally:
@@ -147,7 +156,7 @@ class _Walk:
                 error
             )
         if stat.S_ISDIR(before.st_mode) and stat.S_ISDIR(now.st_mode):
-            self._descend(path, old, new, name)
+            self._waiting.append(path)
 
     def _tell(self) -> None:
         size, files = self._begun
@@ -155,15 +164,17 @@ class _Walk:
             bytes_done=self._result.bytes - size, files_done=self._result.files - files
         )
 
-    def _descend(self, path: bytes, old: int, new: int, name: bytes) -> None:
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    def _open(self, path: bytes, old: int, new: int) -> None:
         try:
-            old_dir = os.open(name, flags, dir_fd=old)
-        except FileNotFoundError:
+            old_dir = open_below(old, path)
+        except (FileNotFoundError, NotADirectoryError):
+            # it went away, or became something else, since its parent was read
             self._result.changed_since.append(os.fsdecode(path))
             return
+        except OSError as error:
+            raise _unreadable(self._tree.source + os.fsdecode(path), error) from error
         try:
-            new_dir = os.open(name, flags, dir_fd=new)
+            new_dir = open_below(new, path)
             try:
                 self._directory(path, old_dir, new_dir)
             finally:

@@ -10,6 +10,8 @@ import fcntl
 import os
 import struct
 
+# bytes; longer than any name, shorter than PATH_MAX
+PIECE = 3000
 # include/uapi/linux/stat.h
 ATTR_COMPRESSED = 0x4
 ATTR_IMMUTABLE = 0x10
@@ -97,3 +99,18 @@ def open_alone(path: str) -> int | None:
         ctypes.c_uint(flags),
     )
     return int(found) if found >= 0 else None
+
+
+def open_below(top: int, path: bytes) -> int:
+    """Open a directory below another, in pieces that the kernel takes (PATH_MAX)."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    here, rest = -1, path[1:] or b"."
+    while rest:
+        end = rest.rfind(b"/", 0, PIECE) if len(rest) > PIECE else len(rest)
+        above, (piece, rest) = here, (rest[:end], rest[end + 1 :])
+        try:
+            here = os.open(piece, flags, dir_fd=top if above < 0 else above)
+        finally:
+            if above >= 0:
+                os.close(above)
+    return here

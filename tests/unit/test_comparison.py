@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -235,7 +236,7 @@ def test_capabilities_and_attributes_of_links(needs, trees):
     value = bytes.fromhex("0100000200040000000000000000000000000000")
     os.setxattr(trees.new / "dir/file", "security.capability", value)
     os.setxattr(trees.new / "link", "trusted.note", b"", follow_symlinks=False)
-    assert [path for path, _ in trees.found()] == ["/dir/file", "/link"]
+    assert [path for path, _ in trees.found()] == ["/link", "/dir/file"]
 
 
 def test_device_numbers(needs, trees):
@@ -446,3 +447,43 @@ def test_report():
     assert lines == [result.summary(), "differs: '/a\\nb': content", lines[2]]
     assert lines[2] == "changed since: '/c'"
     assert "3 files and 9 bytes compared, 1 differ, 1 were changed" in lines[0]
+
+
+@pytest.mark.programs
+def test_deep_trees(trees):
+    """Depth costs neither descriptors nor the stack."""
+    for top in trees.both:
+        folder = os.open(top, os.O_RDONLY)
+        for _ in range(2500):
+            os.mkdir("d", dir_fd=folder)
+            os.utime(folder, ns=(0, 10**18))
+            inner = os.open("d", os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        file = os.open("end", os.O_CREAT | os.O_WRONLY, dir_fd=folder)
+        os.write(file, b"old" if top is trees.old else b"new")
+        for one in (file, folder):
+            os.utime(one, ns=(0, 10**18))
+            os.close(one)
+    (found,) = trees.compare().differences
+    assert found.what == "content"
+    assert found.path == f"{trees.new}/{'d/' * 2500}end"
+    subprocess.run(["rm", "-r", *map(str, trees.both)], check=True)
+
+
+def test_a_directory_that_becomes_a_link_meanwhile(trees, monkeypatch):
+    """It is never followed, and counts as changed."""
+    trees.write("folder/file")
+    trees.settle()
+    real = os.open
+
+    def open_late(path, *arguments, **named):
+        if path == b"folder" and not (trees.old / "folder").is_symlink():
+            (trees.old / "folder").rename(trees.old.parent / "aside")
+            (trees.old / "folder").symlink_to(trees.old.parent / "aside")
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", open_late)
+    result = trees.compare()
+    assert result.differences == []
+    assert result.changed_since == ["/folder"]
