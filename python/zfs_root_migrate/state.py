@@ -54,6 +54,8 @@ class State:
         self._reports = tuple(
             self.directory / Path(name).name for name in (REPORT, OPINION)
         )
+        # to decode them takes long, and a verb asks more than once
+        self._known: tuple[tuple[str, str], Recorded] | None = None
 
     def recorded(self) -> Recorded | None:
         """Return what was decided, or None where nothing has begun."""
@@ -68,6 +70,11 @@ class State:
                 details=str(error),
                 resolution="only root can see the state of a migration",
             ) from None
+        if self._known is None or self._known[0] != (text, facts):
+            self._known = (text, facts), self._decode(text, facts)
+        return self._known[1]
+
+    def _decode(self, text: str, facts: str) -> Recorded:
         data = _parse(text, self._plan)
         return Recorded(
             config=codec.decode(Config, data.get("config"), "config"),

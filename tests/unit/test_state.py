@@ -31,6 +31,17 @@ def test_round_trip(state, case):
     assert found.digest == plan.digest == found.plan.digest
 
 
+def test_what_is_decoded_is_what_lies_there(recorded):
+    """It is decoded once, and anew when a file has changed."""
+    first = recorded.recorded()
+    assert recorded.recorded() is first
+    config, facts = wished("raidz")
+    State(str(recorded.directory)).record(config, facts, plan_run(config, facts))
+    assert recorded.recorded().config == config != first.config
+    recorded.forget()
+    assert recorded.recorded() is None
+
+
 def test_nothing_is_recorded_yet(state):
     """No directory, no migration, and looking makes none."""
     assert state.recorded() is None
