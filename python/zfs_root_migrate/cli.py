@@ -145,7 +145,13 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--explain", metavar="KEY", help="the long text of a finding")
+    parser.add_argument(
+        "--explain",
+        metavar="KEY",
+        nargs="?",
+        const="list",
+        help="the long text of a finding; without KEY: all keys and titles",
+    )
 
 
 def _fix(parser: argparse.ArgumentParser) -> None:

@@ -66,18 +66,38 @@ def finding_json(finding: Finding) -> dict[str, Any]:
     }
 
 
+# instead of a key
+ALL = "list"
+
+
+def list_kinds() -> str:
+    """Return the keys and titles of everything a check can say, the heaviest first."""
+    width = max(map(len, KINDS))
+    lines = []
+    for severity in Severity:
+        kinds = [kind for kind in KINDS.values() if kind.severity is severity]
+        lines.append(f"{severity} ({len(kinds)})")
+        kinds.sort(key=lambda kind: kind.key)
+        lines += [f"  {kind.key:<{width}}  {kind.title}" for kind in kinds]
+        lines.append("")
+    return "\n".join([*lines, "More about one: zfs-root-migrate check --explain KEY"])
+
+
 def explain(key: str) -> str:
-    """Return the manual entry of a kind of finding.
+    """Return the manual entry of a kind of finding, or the list of all.
 
     >>> explain("target-unset").splitlines()[0]
     'target-unset (inhibitor): no new disk is chosen'
     """
+    if key == ALL:
+        return list_kinds()
     kind = KINDS.get(key)
     if kind is None:
-        near = difflib.get_close_matches(key, KINDS, n=3) or sorted(KINDS)
+        near = difflib.get_close_matches(key, KINDS, n=3)
+        every = "to see all: zfs-root-migrate check --explain"
         raise UsageError(
             f"there is no finding {key!r}",
-            resolution="did you mean: " + ", ".join(near),
+            resolution=f"did you mean: {', '.join(near)}; {every}" if near else every,
         )
     text = inspect.cleandoc(kind.__doc__ or "")
     return f"{kind.key} ({kind.severity}): {kind.title}\n\n{text}\n"

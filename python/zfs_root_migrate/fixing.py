@@ -25,6 +25,7 @@ from zfs_root_migrate.fix import (
 )
 from zfs_root_migrate.output import Log, Terminal
 from zfs_root_migrate.paths import LOG, PORTAGE
+from zfs_root_migrate.wishes import emerge_line, emerge_runs
 from zfs_root_migrate.workflow import Confirm, Session
 
 
@@ -124,10 +125,18 @@ def _write(terminal: Terminal, fix: Fix, confirm: Confirm | None) -> None:
 def _install(terminal: Terminal, outcome: Outcome, confirm: Confirm) -> None:
     """Run emerge and show what it says as it says it, unless the user declines."""
     # --ask may be in EMERGE_DEFAULT_OPTS, and emerge has no terminal here
-    argv = ("emerge", "--ask=n", *outcome.fix.atoms)
+    line = emerge_line(outcome.fix.atoms, "--ask=n")
     outcome.installed = False
-    if not confirm(f"Run `{runner.shell_text(argv)}` now?"):
+    if not confirm(f"Run `{line}` now?"):
         return
+    for words in emerge_runs(outcome.fix.atoms):
+        outcome.failure = _emerge(terminal, ("emerge", "--ask=n", *words))
+        if outcome.failure:
+            return
+    outcome.installed = True
+
+
+def _emerge(terminal: Terminal, argv: tuple[str, ...]) -> MigrateError | None:
     log = Log(LOG)
     log.write(f"$ {runner.shell_text(argv)}")
 
@@ -136,14 +145,14 @@ def _install(terminal: Terminal, outcome: Outcome, confirm: Confirm) -> None:
         log.write("  " + line)
 
     status = runner.stream(argv, on_line)
-    outcome.installed = status == 0
     if status != 0:
-        outcome.failure = StepFailedError(
+        return StepFailedError(
             f"emerge ended with status {status}",
             details=runner.shell_text(argv),
             resolution="mend what it complains of, and run the same again; the lines "
             "in Portage's configuration stay until `zfs-root-migrate undo`",
         )
+    return None
 
 
 def take_away(confirm: Confirm) -> tuple[str, ...]:

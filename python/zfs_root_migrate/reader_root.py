@@ -142,7 +142,7 @@ class RootReader:
             raise UsageError(
                 "modinfo is missing on this system, and without it nobody can tell "
                 f"which modules the kernels in {self.root} have",
-                resolution="emerge --ask sys-apps/kmod",
+                resolution="emerge --ask --oneshot sys-apps/kmod",
             )
         text = answer.stdout.replace(f" {self.root}/", " /")
         return Answer(argv, answer.status, text, answer.stderr)

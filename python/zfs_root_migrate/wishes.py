@@ -5,18 +5,30 @@ package.license and package.use. `check --fix` writes them, and the remedies of 
 show the same ones for those who write themselves.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.model import Ebuild, Facts, PlaceKind
-from zfs_root_migrate.needs import GRUB, INSTALLKERNEL, Need, find_need, needs
+from zfs_root_migrate.needs import (
+    DRACUT,
+    GRUB,
+    INSTALLKERNEL,
+    MDADM,
+    Need,
+    find_need,
+    needs,
+)
 from zfs_root_migrate.paths import PORTAGE
 from zfs_root_migrate.quoting import quote
 from zfs_root_migrate.zfs_versions import KMOD, ZFS
 
 FIX = "zfs-root-migrate check --fix"
 FIX_ASK = f"{FIX} --ask"
+# what the new system cannot start without, and nothing else may depend on
+KEPT = (ZFS, MDADM, GRUB, DRACUT)
+_KEPT = re.compile(rf"=?({'|'.join(map(re.escape, KEPT))})(-\d.*)?")
 
 
 class Topic(StrEnum):
@@ -108,32 +120,65 @@ def emerge_words(facts: Facts, config: Config) -> tuple[str, ...]:
     )
 
 
-def emerge_line(atoms: tuple[str, ...]) -> str:
-    """Return what to type to install packages.
+def emerge_runs(atoms: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return the words after `emerge`, for each time that it has to be run.
 
-    Without --oneshot: what is not recorded in the world file is removed again by
-    `emerge --depclean`, and with ZFS the way to start the system.
+    What is not recorded in the world file is removed again by `emerge --depclean`, and
+    with ZFS the way to start the system; so KEPT is recorded. Dependencies and what the
+    profile brings do not belong there: --oneshot.
+
+    >>> emerge_runs(("sys-fs/zfs", "net-misc/rsync", "=sys-boot/grub-2.12-r8"))
+    (('sys-fs/zfs', '=sys-boot/grub-2.12-r8'), ('--oneshot', 'net-misc/rsync'))
+    >>> emerge_runs(("=sys-fs/zfs-kmod-2.3.8",))
+    (('--oneshot', '=sys-fs/zfs-kmod-2.3.8'),)
     """
-    return f"emerge --ask {' '.join(map(quote, atoms))}"
+    kept = tuple(atom for atom in atoms if _KEPT.fullmatch(atom))
+    others = tuple(atom for atom in atoms if atom not in kept)
+    runs = (kept, ("--oneshot", *others) if others else ())
+    return tuple(words for words in runs if words)
+
+
+def emerge_line(atoms: tuple[str, ...], ask: str = "--ask") -> str:
+    """Return what to type to install packages, in one line."""
+    runs = (("emerge", ask, *words) for words in emerge_runs(atoms))
+    return " && ".join(" ".join(map(quote, words)) for words in runs)
+
+
+def find_place(facts: Facts, name: str) -> tuple[str, PlaceKind | None]:
+    """Return where a part of the configuration lies, and what is there if known."""
+    for place in facts.portage.places:
+        if place.path.rpartition("/")[2] == name:
+            return place.path, place.kind
+    return f"{PORTAGE}/{name}", None
 
 
 def place_of(facts: Facts, topic: Topic) -> tuple[str, PlaceKind]:
-    """Return where a part of the configuration lies and what is there."""
-    for place in facts.portage.places:
-        if place.path.rpartition("/")[2] == topic:
-            return place.path, place.kind
-    return f"{PORTAGE}/{topic}", PlaceKind.DIRECTORY
+    """Return where lines are written to; a directory, where nobody knows."""
+    path, kind = find_place(facts, topic)
+    return path, kind or PlaceKind.DIRECTORY
 
 
 def by_hand(facts: Facts, wanted: tuple[Wish, ...]) -> tuple[str, ...]:
     """Return the commands that add lines where this machine keeps them."""
-    found = []
-    for wish in wanted:
-        path, kind = place_of(facts, wish.topic)
-        name = wish.package.rpartition("/")[2]
-        file = f"{path}/{name}" if kind is PlaceKind.DIRECTORY else path
-        found.append(f"  echo {quote(wish.line)} >> {quote(file)}")
-    return tuple(found)
+    found = [
+        command
+        for wish in wanted
+        for command in append(
+            facts, wish.topic, wish.package.rpartition("/")[2], wish.line
+        )
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def append(facts: Facts, place: str, name: str, line: str) -> tuple[str, ...]:
+    """Return the commands that add a line to package.mask or its like.
+
+    Into the file `name` where that is a directory; a single file may be made by it.
+    """
+    path, kind = find_place(facts, place)
+    single = kind in (PlaceKind.FILE, PlaceKind.ABSENT)
+    echo = f"  echo {quote(line)} >> {quote(path if single else f'{path}/{name}')}"
+    return (echo,) if kind else (f"  mkdir -p {quote(path)}", echo)
 
 
 def together(facts: Facts, config: Config, need: Need) -> tuple[Wish, ...]:
@@ -156,13 +201,16 @@ def install_remedy(facts: Facts, config: Config, package: str) -> tuple[str, ...
         )
     lines = together(facts, config, need)
     if not lines:
-        return (_head(facts, need), f"  {emerge_line((need.atom,))}")
+        return (
+            f"{deed(facts, need).capitalize()}:",
+            f"  {emerge_line((need.atom,))}",
+        )
     named = [_FINDINGS[topic] for topic in dict.fromkeys(w.topic for w in lines)]
     return (
         *by_fix(
             facts,
             f"Portage needs a few lines first ({', '.join(named)}).",
-            "This writes them, and asks whether to install:",
+            f"This writes them, and asks whether to {deed(facts, need)}:",
             f"  {FIX_ASK}",
         ),
         *by_hand(facts, lines),
@@ -178,13 +226,14 @@ _FINDINGS = {
 }
 
 
-def _head(facts: Facts, need: Need) -> str:
+def deed(facts: Facts, need: Need) -> str:
+    """Say what `emerge` will do to a package."""
     if not need.rebuild:
-        return "Install it:"
+        return "install it"
     package = facts.portage.package(need.package)
     there = {one.cpv for one in package.installed} if package else set()
     same = need.ebuild is None or need.ebuild.cpv in there
-    return "Build it again:" if same else "Update it:"
+    return "build it again" if same else "update it"
 
 
 def by_fix(facts: Facts, *lines: str) -> tuple[str, ...]:

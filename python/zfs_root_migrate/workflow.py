@@ -13,7 +13,7 @@ from zfs_root_migrate.config import Config
 from zfs_root_migrate.errors import InhibitedError, MigrateError, UsageError
 from zfs_root_migrate.executor import Executor
 from zfs_root_migrate.facts import gather
-from zfs_root_migrate.facts.tree import plan_walks
+from zfs_root_migrate.facts.tree import find_mounted, plan_walks
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.journal import Event, Journal, Lock, Record
 from zfs_root_migrate.layout import DiskLayout, design
@@ -66,9 +66,14 @@ class Session:
             return
         counter = Counter(self.terminal, sum(walk.files for walk in walks))
         try:
-            self.given_facts = replace(facts, tree=scan(walks, counter))
+            tree = scan(walks, counter)
         finally:
             counter.close()
+        if self.elsewhere is not None:
+            # a walk sees what lies below a mount point, and not the mount
+            mounts = LiveReader().read("/proc/self/mountinfo") or ""
+            tree = replace(tree, mounted=find_mounted(self.elsewhere, mounts))
+        self.given_facts = replace(facts, tree=tree)
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what the checks find."""

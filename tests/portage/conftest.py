@@ -1,24 +1,47 @@
 """Real Portage for the tests here, which may start programs."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.portage import tree
-from tests.portage.ask import Portage
+from tests.portage.ask import Portage, keep_warm
 from tests.portage.pythons import VERSIONS, python_with_portage
 
 
+@pytest.fixture(scope="session")
+def loaded() -> Iterator[Callable[[str], Portage]]:
+    """Return a function that returns a version of Portage, loaded once."""
+    with ExitStack() as until:
+
+        @cache
+        def load(version: str) -> Portage:
+            return until.enter_context(keep_warm(python_with_portage(version)))
+
+        yield load
+
+
 @pytest.fixture(params=VERSIONS)
-def portage(request: pytest.FixtureRequest) -> Portage:
+def portage(
+    request: pytest.FixtureRequest, loaded: Callable[[str], Portage]
+) -> Portage:
     """Return Portage, in each version."""
+    return loaded(request.param)
+
+
+@pytest.fixture(params=VERSIONS)
+def started(request: pytest.FixtureRequest) -> Portage:
+    """Return Portage, in each version, started anew each time as the tool does it."""
     return Portage(python_with_portage(request.param))
 
 
 @pytest.fixture
-def newest() -> Portage:
+def newest(loaded: Callable[[str], Portage]) -> Portage:
     """Return the newest Portage, for what is asked of files and not of it."""
-    return Portage(python_with_portage(VERSIONS[0]))
+    return loaded(VERSIONS[0])
 
 
 @pytest.fixture

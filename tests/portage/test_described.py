@@ -32,7 +32,7 @@ def write(root: Path, gentoo: Gentoo) -> None:
     )
     link = root / "etc/portage/make.profile"
     link.symlink_to(f"{gentoo.repository}/profiles/{gentoo.profile}")
-    for name in ("accept_keywords", "license", "use"):
+    for name in ("accept_keywords", "license", "mask", "use"):
         place = root / f"etc/portage/package.{name}"
         place.mkdir() if gentoo.kind == "directory" else place.touch()
     for ebuild in gentoo.ebuilds:

@@ -56,6 +56,7 @@ def test_kinds_of_places(newest, root):
     assert kinds == {
         "/etc/portage/package.accept_keywords": PlaceKind.ABSENT,
         "/etc/portage/package.license": PlaceKind.DIRECTORY,
+        "/etc/portage/package.mask": PlaceKind.ABSENT,
         "/etc/portage/package.use": PlaceKind.FILE,
     }
     link.unlink()
@@ -260,7 +261,7 @@ def test_broken_configuration(what, portage, root):
     assert (zfs_there.use, zfs_there.linux_max) == (("rootfs",), "7.0")
     assert facts.version
     assert facts.merging == ("sys-fs/mdadm-4.4",)
-    assert len(facts.places) == 3
+    assert len(facts.places) == 4
     assert all(found.candidate is None for found in facts.packages)
 
 
@@ -279,13 +280,20 @@ def test_python_without_portage(root):
     assert facts.version is None
 
 
-def test_nothing_is_written(portage, root):
+def test_loaded_or_started_anew(started, loaded, root):
+    """Most tests here ask a Portage that is loaded already: it says the same."""
+    tree.install(root, find("sys-fs/zfs-2.3.8"), ["rootfs"])
+    warm = next(one for v in VERSIONS if (one := loaded(v)).python == started.python)
+    assert warm.run(root) == warm.run(root) == started.run(root)
+
+
+def test_nothing_is_written(started, root):
     """Asking changes no file, and makes none; not even Portage's own caches."""
     shutil.rmtree(root / "var/cache/edb/dep")
     for cpv in ("sys-fs/zfs-2.4.3", "sys-fs/mdadm-4.4-r1"):
         (root / tree.REPOSITORY / "metadata/md5-cache" / cpv).unlink()
     before = snapshot(root)
-    facts = portage.ask(root)
+    facts = started.ask(root)
     assert package(facts, "sys-fs/zfs").candidate
     assert package(facts, "sys-fs/mdadm").candidate
     assert snapshot(root) == before

@@ -24,6 +24,7 @@ from zfs_root_migrate.errors import (
     UsageError,
     VerificationError,
 )
+from zfs_root_migrate.finding import KINDS
 from zfs_root_migrate.journal import Lock
 from zfs_root_migrate.model import LinkGroup, Tree
 from zfs_root_migrate.runner import Answer
@@ -221,6 +222,22 @@ def test_check(capsys):
     assert "zfs-root-migrate plan" in out.splitlines()[-1]
     assert call(capsys, "--check", *ready) == (status, out, "")
     assert "target-unset" in call(capsys, "check", "--explain", "target-unset")[1]
+
+
+@pytest.mark.parametrize("words", [("--explain",), ("--explain", "list")])
+def test_explain_without_a_key_lists_all(capsys, words):
+    """Each with its severity and title, on lines that are no wider than a terminal."""
+    status, out, err = call(capsys, "check", *words)
+    assert (status, err) == (ExitStatus.DONE, "")
+    found, severity = {}, ""
+    for line in out.splitlines()[:-1]:
+        assert len(line) <= 80
+        if line.startswith("  "):
+            key, _, title = line.strip().partition("  ")
+            found[key] = (severity, title.strip())
+        elif line:
+            severity = line.partition(" ")[0]
+    assert found == {k.key: (k.severity, k.title) for k in KINDS.values()}
 
 
 def test_plan_forms(capsys):
@@ -562,6 +579,16 @@ def test_scan_of_a_tree(capsys, tree):
     found = {f["key"]: f for f in data["findings"]}
     assert "tree-not-scanned" not in found
     assert found["hard-links-split"]["seen"] == "/home/a = /usr/a"
+
+
+def test_what_is_mounted_in_a_tree_is_told(capsys, tree, monkeypatch):
+    """It was not looked at, and that is not passed over."""
+    line = f"9 1 8:1 / {tree}/home rw - ext4 /dev/sda1 rw\n"
+    monkeypatch.setattr(workflow.LiveReader, "read", lambda *_: line)
+    words = ("check", "--root", str(tree), "--scan", "--json")
+    data = json.loads(call(capsys, *words)[1])
+    found = {f["key"]: f["seen"] for f in data["findings"]}
+    assert found["tree-partly-scanned"].endswith("are mounted at /home")
 
 
 def test_facts_of_a_tree(capsys, tree):

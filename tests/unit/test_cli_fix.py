@@ -164,6 +164,38 @@ def test_emerge_fails(capsys, monkeypatch, machine):
     assert LINE in own(machine).read_text()
 
 
+@pytest.mark.parametrize(
+    ("statuses", "installed"), [((0, 0), True), ((0, 1), False), ((1,), False)]
+)
+def test_what_is_no_part_of_world_is_installed_apart(
+    capsys, monkeypatch, machine, statuses, installed
+):
+    """Two runs of emerge, the second where the first succeeded."""
+    facts = without("mdadm", "rsync")(base())
+    monkeypatch.setattr(workflow, "gather", lambda *_, **__: facts)
+    left, started = list(statuses), []
+
+    def stream(argv, _):
+        started.append(argv)
+        return left.pop(0)
+
+    monkeypatch.setattr(runner, "stream", stream)
+    answer_with(monkeypatch, "yes\n")
+    _, out, err = check(capsys, "--fix", "--ask", "--json")
+    runs = [
+        ("emerge", "--ask=n", "sys-fs/mdadm"),
+        ("emerge", "--ask=n", "--oneshot", "net-misc/rsync"),
+    ]
+    assert started == runs[: len(statuses)]
+    assert " && ".join(" ".join(words) for words in runs) in err
+    data = json.loads(out)
+    assert data["installed"] is installed
+    assert data["emerge"] == (
+        "emerge --ask sys-fs/mdadm && emerge --ask --oneshot net-misc/rsync"
+    )
+    assert (f"emerge ended with status {statuses[-1]}" in err) is not installed
+
+
 def test_interrupted(capsys, monkeypatch, machine):
     """It is not said that nothing was changed when something was."""
 

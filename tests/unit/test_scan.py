@@ -14,7 +14,7 @@ import pytest
 from tests.unit.checks.machines import CONFIG, base, mount, mounts
 from zfs_root_migrate import scan as scanning
 from zfs_root_migrate import syscalls, walker
-from zfs_root_migrate.facts.tree import Walk, plan_walks
+from zfs_root_migrate.facts.tree import Walk, find_mounted, plan_walks
 from zfs_root_migrate.model import LinkGroup, Marked
 
 PLACES = ("/home", "/var", "/var/log")
@@ -385,6 +385,18 @@ def test_no_walk_without_a_root():
     """Where nothing is known to be mounted, there is nothing to walk through."""
     facts = replace(base(), storage=replace(base().storage, mounts=()))
     assert plan_walks(CONFIG, facts) == ()
+
+
+def test_mount_points_of_a_tree_elsewhere():
+    """Those in it, without what the running kernel mounts there."""
+    points = (
+        *("/", "/boot", "/mnt/gentoo", "/mnt/gentoo/boot", "/mnt/gentoo2/x"),
+        *("/mnt/gentoo/proc", "/mnt/gentoo/dev/pts", "/mnt/gentoo/home/a\\040b"),
+        *("/mnt/gentoo/boot", "/mnt/gentoo/devel"),
+    )
+    text = "".join(f"9 1 8:1 / {p} rw - ext4 /dev/sda1 rw\n" for p in points)
+    expected = ("/boot", "/devel", "/home/a b")
+    assert find_mounted("/mnt/gentoo", text) == expected
 
 
 def test_a_tree_elsewhere_is_one_walk():

@@ -74,6 +74,7 @@ def test_a_recording_does_not_know_where_it_lay(started):
         (["check", "--facts", "f"], False),
         (["check", "--root", "/r"], False),
         (["check", "--explain", "key"], False),
+        (["check", "--explain"], False),
         (["status"], False),
         (["mirror"], False),
         (["undo"], False),

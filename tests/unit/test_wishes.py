@@ -107,7 +107,7 @@ def test_lines_that_are_obeyed_leave_nothing_to_write(case):
 
 
 def test_everything_is_missing():
-    """One emerge line for all of it, and no line of configuration."""
+    """One line for all of it, and no line of configuration."""
     facts = all_of(NOTHING, boot(generators=()))(base())
     assert lines(facts) == {}
     assert emerge_words(facts, CONFIG) == (
@@ -115,8 +115,23 @@ def test_everything_is_missing():
         "net-misc/rsync",
     )
     line = emerge_line(emerge_words(facts, CONFIG))
-    # what is not in the world file is removed by depclean
-    assert "oneshot" not in line
+    # what is not in the world file is removed by depclean; rsync comes with the profile
+    assert line == (
+        "emerge --ask sys-fs/zfs sys-fs/mdadm sys-boot/grub sys-kernel/dracut && "
+        "emerge --ask --oneshot net-misc/rsync"
+    )
+
+
+def test_what_is_built_again_does_not_enter_the_world_file():
+    """Unless the new system cannot start without it."""
+    kernels = package(BARE_KERNELS)(base())
+    assert [c for f in run_checks(kernels, CONFIG) for c in f.commands][-1:] == [
+        "emerge --ask --oneshot sys-kernel/installkernel"
+    ]
+    tool = install_remedy(without("sfdisk")(base()), CONFIG, "sys-apps/util-linux")
+    assert tool[-1] == "  emerge --ask --oneshot sys-apps/util-linux"
+    built = zfs_24("rootfs", config=("rootfs", "initramfs", "modules"))
+    assert install_remedy(built, CONFIG, ZFS)[-1] == "  emerge --ask sys-fs/zfs"
 
 
 def missing(*ebuilds, kmods=(), candidate=None):
@@ -204,6 +219,10 @@ def test_corrupting_versions_are_never_chosen():
     bad = package(replace(ZFS_PACKAGE, installed=(old,)))(base())
     assert find_need(bad, CONFIG, ZFS).rebuild
     assert install_remedy(bad, CONFIG, ZFS)[0] == "Update it:"
+    testing = replace(ZFS_PACKAGE.ebuilds[0], **TESTING)
+    offered = replace(ZFS_PACKAGE, installed=(old,), ebuilds=(testing,), candidate=None)
+    remedy = install_remedy(package(offered)(base()), CONFIG, ZFS)
+    assert "This writes them, and asks whether to update it:" in remedy
     assert emerge_words(bad, CONFIG) == ("sys-fs/zfs",)
 
 
@@ -400,6 +419,27 @@ def test_remedies_show_the_lines_that_fix_writes():
         "  echo '=sys-fs/mdadm-4.4 ~amd64' >> /etc/portage/package.accept_keywords"
         in remedy
     )
+
+
+def test_a_place_that_nobody_knows():
+    """A directory is made of it: an error message, at worst, where it is a file."""
+    facts = portage(places=())(package(BARE_KERNELS)(base()))
+    remedy = [line for f in run_checks(facts, CONFIG) for line in f.remedy]
+    assert remedy[-3:-1] == [
+        "  mkdir -p /etc/portage/package.use",
+        "  echo 'sys-kernel/installkernel dracut grub' >> "
+        "/etc/portage/package.use/installkernel",
+    ]
+
+
+def test_an_update_of_installkernel_is_called_one():
+    """The version that Portage would take now is not the one that is there."""
+    flags = BARE_KERNELS.ebuilds[0]
+    newer = replace(flags, cpv="sys-kernel/installkernel-69", use=("dracut", "grub"))
+    there = replace(BARE_KERNELS, ebuilds=(newer,), candidate=newer.cpv)
+    remedies = [f.remedy for f in run_checks(package(there)(base()), CONFIG)]
+    line = "  emerge --ask --oneshot sys-kernel/installkernel"
+    assert ("Update it:", line) in remedies
 
 
 @settings(max_examples=150, deadline=None)

@@ -100,7 +100,7 @@ class SourcesNotBuilt(Finding):
 
     key = "sources-not-built"
     severity = Severity.WARNING
-    title = "no module can be built with the sources in /usr/src/linux"
+    title = "the kernel sources are not ready to build a module"
 
 
 class SourcesDiffer(Finding):

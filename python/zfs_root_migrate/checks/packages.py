@@ -18,6 +18,7 @@ from zfs_root_migrate.wishes import (
     FIX_ASK,
     by_fix,
     by_hand,
+    deed,
     emerge_line,
     together,
     use_wish,
@@ -117,7 +118,7 @@ class InstallkernelUse(Finding):
 
     key = "installkernel-use"
     severity = Severity.WARNING
-    title = "new kernels would come without initramfs or menu entry"
+    title = "new kernels would have no initramfs or menu entry"
 
 
 class InstallkernelMissing(Finding):
@@ -200,7 +201,8 @@ def _written(facts: Facts, config: Config, need: Need) -> tuple[str, ...]:
     return (
         *by_fix(
             facts,
-            "This writes the lines that are needed, and asks whether to install:",
+            "This writes the lines that are needed, and asks whether to "
+            f"{deed(facts, need)}:",
             f"  {FIX_ASK}",
         ),
         *by_hand(facts, together(facts, config, need)),
@@ -296,11 +298,14 @@ def _flags_remedy(facts: Facts, need: Need) -> tuple[str, ...]:
     """Say how flags are set; a package that is as needed is not built again."""
     build = (f"  {emerge_line((need.atom,))}",) if need.missing or need.rebuild else ()
     if not need.lacks:
-        return ("Build it again:", *build)
+        return (f"{deed(facts, need).capitalize()}:", *build)
     line = by_hand(facts, (use_wish(need.package, need.lacks),))
     if not need.acceptable:
         return ("Add the line for it:", *line)
-    asks = ("This writes the line, and asks whether to build it again:", f"  {FIX_ASK}")
+    asks = (
+        f"This writes the line, and asks whether to {deed(facts, need)}:",
+        f"  {FIX_ASK}",
+    )
     writes = ("This writes the line:", f"  {FIX}")
     return (*by_fix(facts, *(asks if build else writes)), *line, *build)
 
@@ -319,6 +324,6 @@ def check_live(facts: Facts, config: Config) -> Iterator[Finding]:
             why="Its sources are fetched by git whenever it is built.",
             remedy=(
                 "Portage installs it when it is needed; or now:",
-                f"  emerge --ask {GIT}",
+                f"  {emerge_line((GIT,))}",
             ),
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from zfs_root_migrate.checks.system import is_foreign, lacks_emerge
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts
@@ -130,11 +131,18 @@ def check_portage(facts: Facts, config: Config) -> Iterator[Finding]:
     """Look at whether Portage answered."""
     portage = facts.portage
     if portage.reason is not None:
+        if is_foreign(facts):
+            return
         yield PortageUnknown(
-            seen=f"Portage said: {show_name(portage.reason)}",
+            seen=show_name(portage.reason),
             why="Where it keeps its files is assumed, not known, and so is what it "
             "would install.",
-            remedy=("See what it says itself, and mend that:", "  emerge --info"),
+            remedy=(
+                "There is no emerge either. How to get Portage back:",
+                "https://wiki.gentoo.org/wiki/Project:Portage/Fixing_broken_portage",
+            )
+            if lacks_emerge(facts)
+            else ("See what it says itself, and mend that:", "  emerge --info"),
         )
         return
     missing = [_UNKNOWN[name] for name in _UNKNOWN if getattr(portage, name) is None]

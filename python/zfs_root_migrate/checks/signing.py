@@ -7,7 +7,7 @@ from zfs_root_migrate.checks.zfs_use import name_of, use_wish
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts, Kernel
-from zfs_root_migrate.wishes import by_hand
+from zfs_root_migrate.wishes import by_hand, emerge_line
 from zfs_root_migrate.zfs_versions import KMOD, installed_carrier
 
 LOCKED = ("integrity", "confidentiality")
@@ -107,7 +107,7 @@ def _module(facts: Facts, kernel: Kernel) -> Iterator[Finding]:
                 "Have Portage sign it, with a key that this kernel knows, and start",
                 "anew:",
                 *by_hand(facts, (use_wish(name, "modules-sign"),)),
-                f"  emerge --ask --oneshot {name}",
+                f"  {emerge_line((name,))}",
                 "  reboot",
             ),
         )

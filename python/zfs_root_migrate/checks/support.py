@@ -7,7 +7,7 @@ from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Ebuild, Facts, Installed, release_key
 from zfs_root_migrate.needs import DIST_KERNELS, has_tools
-from zfs_root_migrate.wishes import install_remedy
+from zfs_root_migrate.wishes import append, install_remedy
 from zfs_root_migrate.zfs_versions import (
     UPSTREAM,
     ZFS,
@@ -24,7 +24,7 @@ from zfs_root_migrate.zfs_versions import (
 )
 
 KERNELS = (*DIST_KERNELS, "sys-kernel/gentoo-sources")
-MASK = "/etc/portage/package.mask"
+MASK = "package.mask"
 
 
 class KernelTooNew(Finding):
@@ -250,13 +250,9 @@ def _kernel_packages(facts: Facts) -> tuple[str, ...]:
 
 def mask(facts: Facts, limit: Version) -> tuple[str, ...]:
     """Return the commands that keep kernels back which are newer than a limit."""
-    return (
-        f"  mkdir -p {MASK}",
-        *(
-            f"  echo '>={name}-{_after(limit)}' >> {MASK}/zfs"
-            for name in _kernel_packages(facts)
-        ),
-    )
+    lines = (f">={name}-{_after(limit)}" for name in _kernel_packages(facts))
+    added = [c for line in lines for c in append(facts, MASK, "zfs", line)]
+    return tuple(dict.fromkeys(added))
 
 
 def _later_kernels(facts: Facts, carrier: Ebuild | Installed) -> Iterator[Finding]:

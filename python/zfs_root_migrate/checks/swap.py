@@ -7,6 +7,10 @@ from zfs_root_migrate import layout, topology
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts
+from zfs_root_migrate.quoting import more, quote, show_name
+
+# so many devices are named
+SHOWN = 5
 
 
 class HibernationImage(Finding):
@@ -31,7 +35,7 @@ class HibernationUnknown(Finding):
 
     key = "hibernation-unknown"
     severity = Severity.INHIBITOR
-    title = "whether a hibernated system waits in swap is not known"
+    title = "whether a hibernated system is in swap is not known"
 
 
 class ResumeSet(Finding):
@@ -92,10 +96,29 @@ def check_hibernation(facts: Facts, config: Config) -> Iterator[Finding]:
         )
     elif facts.boot.resume_image is None:
         yield HibernationUnknown(
-            seen="the swap areas could not be read",
+            seen=_unread(facts),
             why="Resuming after the pool was imported destroys the pool (zfs#260).",
-            remedy=("Look again as root:", "  zfs-root-migrate check"),
+            remedy=_read_again(facts),
         )
+
+
+def _unread(facts: Facts) -> str:
+    if facts.system.is_root and facts.storage.unprobed:
+        names = facts.storage.unprobed
+        shown = ", ".join(map(show_name, names[:SHOWN])) + more(len(names) - SHOWN)
+        return f"could not be read: {shown}"
+    return "the disks could not be read"
+
+
+def _read_again(facts: Facts) -> tuple[str, ...]:
+    if not facts.system.is_root:
+        return ("Look again as root:", "  zfs-root-migrate check")
+    disks = topology.disks(facts.storage)
+    names = facts.storage.unprobed or tuple(disk.name for disk in disks[:1])
+    return (
+        "Look again outside of a container, if this is one; else see what is wrong:",
+        *(f"  wipefs --no-act {quote(f'/dev/{name}')}" for name in names[:SHOWN]),
+    )
 
 
 def check_resume(facts: Facts, config: Config) -> Iterator[Finding]:

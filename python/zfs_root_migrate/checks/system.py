@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts
+from zfs_root_migrate.needs import has_tools
 from zfs_root_migrate.wishes import install_remedy
 
 GIB = 1 << 30
@@ -78,6 +79,18 @@ class NotGentoo(Finding):
     key = "not-gentoo"
     severity = Severity.WARNING
     title = "this is not Gentoo"
+
+
+class DistributionForeign(Finding):
+    """This is neither Gentoo nor derived from it: there is no Portage.
+
+    Files lie elsewhere, services are others, and what findings say is to be typed calls
+    for Portage. Nothing of that would work here.
+    """
+
+    key = "distribution-foreign"
+    severity = Severity.INHIBITOR
+    title = "this is not Gentoo, nor derived from it"
 
 
 class StateNotWritable(Finding):
@@ -162,7 +175,7 @@ def check_machine(facts: Facts, config: Config) -> Iterator[Finding]:
         yield MachineUnsupported(
             seen=f"the machine is {system.machine}",
             why="The new disk would not start here.",
-            remedy=("There is none: this version is for x86_64.",),
+            remedy=("Nothing can be done about it: this version is for x86_64.",),
         )
     if 0 < system.memory < 2 * GIB:
         yield MemoryLow(
@@ -172,10 +185,29 @@ def check_machine(facts: Facts, config: Config) -> Iterator[Finding]:
         )
 
 
+def is_foreign(facts: Facts) -> bool:
+    """Tell whether this is another distribution, without Portage."""
+    answered = facts.portage.reason is None or facts.portage.version is not None
+    return facts.system.os_id != "gentoo" and not answered and lacks_emerge(facts)
+
+
+def lacks_emerge(facts: Facts) -> bool:
+    """Tell whether emerge was looked for and is not there."""
+    # facts of an older version of this tool do not say
+    return any(t.name == "emerge" and not t.path for t in facts.system.tools)
+
+
 def check_distribution(facts: Facts, config: Config) -> Iterator[Finding]:
     """Look at which distribution it is."""
     system = facts.system
-    if system.os_id != "gentoo":
+    if is_foreign(facts):
+        yield DistributionForeign(
+            seen=f"/etc/os-release says ID={system.os_id} ({system.os_name}), and "
+            "there is no Portage",
+            why="Files lie elsewhere, and the commands below would not work here.",
+            remedy=("Nothing can be done about it: this tool is for Gentoo.",),
+        )
+    elif system.os_id != "gentoo":
         yield NotGentoo(
             seen=f"/etc/os-release says ID={system.os_id} ({system.os_name})",
             why="Files may lie elsewhere, and the new system may not start.",
@@ -187,14 +219,15 @@ def check_distribution(facts: Facts, config: Config) -> Iterator[Finding]:
 
 def check_tools(facts: Facts, config: Config) -> Iterator[Finding]:
     """Look for the programs that the steps start."""
-    there = {tool.name for tool in facts.system.tools if tool.path}
+    missing: dict[str, list[str]] = {}
     for name in (tool.name for tool in facts.system.tools if not tool.path):
         atom = TOOL_ATOMS.get(name)
         # where the whole package is missing, another finding says so
-        if atom is None or not there.issuperset(_WHOLE.get(atom, ())):
-            continue
+        if atom is not None and has_tools(facts, *_WHOLE.get(atom, ())):
+            missing.setdefault(atom, []).append(name)
+    for atom, names in missing.items():
         yield ToolMissing(
-            seen=f"{name} is not found",
-            why="A step of the migration calls it.",
+            seen=f"not found: {', '.join(names)}",
+            why="The migration calls it.",
             remedy=install_remedy(facts, config, atom),
         )

@@ -34,7 +34,8 @@ class TreePartlyScanned(Finding):
 
     Only root can look into every directory and below what is mounted upon another one.
     What lies there is not known. In a tree elsewhere (`check --root DIR`) only the file
-    system of DIR itself is looked at, not what is mounted below it.
+    system of DIR itself is walked through, not those that are mounted below it, as it
+    does not tell which of them belong to it; they are named.
     """
 
     key = "tree-partly-scanned"
@@ -123,11 +124,29 @@ def check_tree(facts: Facts, config: Config) -> Iterator[Finding]:
             "attributes and paths that cannot be copied, directories that cannot be "
             "read",
             why="It takes longer than the rest; `run` does it before it writes.",
-            remedy=("Walk through all of it now:", "  zfs-root-migrate check --scan"),
+            remedy=("Walk through all of it now:", _scan(facts)),
         )
         return
+    yield from _mounted(facts, tree)
     yield from _unreadable(facts, tree)
     yield from _marks(config, tree)
+
+
+def _scan(facts: Facts) -> str:
+    root = f"--root {quote(facts.elsewhere)} " if facts.elsewhere is not None else ""
+    return f"  zfs-root-migrate check {root}--scan"
+
+
+def _mounted(facts: Facts, tree: Tree) -> Iterator[Finding]:
+    if tree.mounted:
+        yield TreePartlyScanned(
+            seen="other file systems are mounted at " + _named(list(tree.mounted)),
+            why="What lies in them was not looked at.",
+            remedy=(
+                "Those that would be copied are looked at where that system runs:",
+                "  zfs-root-migrate check --scan",
+            ),
+        )
 
 
 def _unreadable(facts: Facts, tree: Tree) -> Iterator[Finding]:
@@ -139,7 +158,7 @@ def _unreadable(facts: Facts, tree: Tree) -> Iterator[Finding]:
         yield TreePartlyScanned(
             seen=seen,
             why="What lies there is not known.",
-            remedy=("Look again as root:", "  zfs-root-migrate check --scan"),
+            remedy=("Look again as root:", _scan(facts)),
         )
     else:
         yield TreeUnreadable(

@@ -15,6 +15,7 @@ from zfs_root_migrate.wishes import (
     Wish,
     by_fix,
     by_hand,
+    emerge_line,
     install_remedy,
 )
 from zfs_root_migrate.zfs_versions import KMOD, ZFS, installed_carrier
@@ -163,7 +164,7 @@ def _dist_kernel(
             remedy=(
                 "Switch it on, unless the kernel is kept back in another way:",
                 *by_hand(facts, (use_wish(name, "dist-kernel-cap"),)),
-                f"  emerge --ask --oneshot {name}",
+                f"  {emerge_line((name,))}",
             ),
         )
 

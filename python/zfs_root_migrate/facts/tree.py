@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from zfs_root_migrate import topology
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.datasets import LAYOUTS
+from zfs_root_migrate.facts.mounts import parse_mountinfo
 from zfs_root_migrate.layout import design
 from zfs_root_migrate.model import Facts, Mount
 from zfs_root_migrate.paths import SOURCES
@@ -81,6 +82,19 @@ def candidates(config: Config, facts: Facts) -> tuple[str, ...]:
         *(str(dataset.mountpoint) for made in layouts for dataset in made.mounts),
     }
     return tuple(sorted(path for path in found if path.startswith("/") and path != "/"))
+
+
+def find_mounted(top: str, mountinfo: str) -> tuple[str, ...]:
+    """Return the mount points in a tree, as they are called there.
+
+    >>> find_mounted("/mnt", "9 1 8:1 / /mnt/boot rw - ext4 /dev/sda1 rw\\n")
+    ('/boot',)
+    """
+    above = top.rstrip("/") + "/"
+    targets = {row.mount.target for row in parse_mountinfo(mountinfo)}
+    below = sorted(f"/{t[len(above) :]}" for t in targets if t.startswith(above))
+    kernels = tuple(f"{path}/" for path in NOT_OF_THE_TREE)
+    return tuple(path for path in below if not f"{path}/".startswith(kernels))
 
 
 def _walk_elsewhere(config: Config, facts: Facts, top: str) -> tuple[Walk, ...]:

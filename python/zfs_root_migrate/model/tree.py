@@ -27,7 +27,8 @@ class Tree:
     """What a walk through all that is copied has met.
 
     Lists are cut at a thousand; the numbers beside them are not. `unreadable` are the
-    directories that could not be walked into, each with the reason.
+    directories that could not be walked into, each with the reason. `mounted` are the
+    file systems mounted in a tree elsewhere: they were not looked at.
     """
 
     files: int
@@ -38,3 +39,4 @@ class Tree:
     marked_found: int = 0
     unreadable: tuple[str, ...] = ()
     unreadable_found: int = 0
+    mounted: tuple[str, ...] = ()

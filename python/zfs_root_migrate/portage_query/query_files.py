@@ -26,7 +26,9 @@ PACKAGES = (
 )
 # those that carry the kernel module
 MODULES = ("sys-fs/zfs", "sys-fs/zfs-kmod")
-PLACES = ("package.accept_keywords", "package.license", "package.use")
+PLACES = (
+    *("package.accept_keywords", "package.license", "package.mask", "package.use"),
+)
 VDB = "var/db/pkg"
 MERGING = "-MERGING-"
 # a walk through CONFIG_PROTECT ends after so many names, the answer after so many files

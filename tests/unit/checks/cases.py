@@ -125,6 +125,15 @@ SYSTEM = (
     Case(key="machine-unsupported", change=system(machine="aarch64"), mend=ready),
     Case(key="not-gentoo", change=system(os_id="debian"), mend=ready),
     Case(
+        key="distribution-foreign",
+        change=all_of(
+            system(os_id="debian"),
+            without("emerge"),
+            lambda f: replace(f, portage=PortageFacts(reason="no Portage")),
+        ),
+        mend=ready,
+    ),
+    Case(
         key="state-not-writable",
         change=system(state_writable=False),
         mend=system(state_writable=True),
@@ -457,6 +466,18 @@ SWAP = (
         key="hibernation-unknown",
         change=boot(resume_image=None),
         mend=boot(resume_image=False),
+    ),
+    Case(
+        key="hibernation-unknown",
+        change=all_of(boot(resume_image=None), system(is_root=False)),
+        mend=all_of(boot(resume_image=False), system(is_root=True)),
+        note="not root",
+    ),
+    Case(
+        key="hibernation-unknown",
+        change=all_of(boot(resume_image=None), storage(unprobed=("sr0", "sdb"))),
+        mend=all_of(boot(resume_image=False), storage(unprobed=())),
+        note="some disks",
     ),
     Case(
         key="resume-set",

@@ -59,6 +59,12 @@ CASES = (
         note="elsewhere",
     ),
     Case(
+        key="tree-partly-scanned",
+        change=all_of(elsewhere, walked(mounted=("/boot", "/home/a b"))),
+        mend=walked(),
+        note="file systems mounted elsewhere",
+    ),
+    Case(
         key="hard-links-split",
         change=linked(("/home/larry/a", "/root/a")),
         mend=walked(),

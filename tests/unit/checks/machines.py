@@ -112,8 +112,13 @@ OPTIONS = (
     *("BLK_DEV_MD=y", "MD_RAID1=m"),
     *("MODULE_SIG=n", "MODULE_SIG_FORCE=n", "SECURITY_LOCKDOWN_LSM=n"),
 )
-PLACES = ("package.accept_keywords", "package.license", "package.use")
-TOOLS = (*TOOL_ATOMS, "zfs", "zpool", "dracut", "grub-install", "grub-mkconfig")
+PLACES = (
+    *("package.accept_keywords", "package.license", "package.mask", "package.use"),
+)
+TOOLS = (
+    *(*TOOL_ATOMS, "zfs", "zpool", "dracut", "grub-install", "grub-mkconfig"),
+    "emerge",
+)
 
 
 def kernel(release: str = RELEASE) -> Kernel:

@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 
 from tests.unit.checks.cases import CASES, CLEAN, Case, same
-from tests.unit.checks.machines import CONFIG, Change, base, devices, disk
+from tests.unit.checks.machines import (
+    CONFIG,
+    Change,
+    all_of,
+    base,
+    boot,
+    devices,
+    disk,
+    portage,
+    storage,
+    system,
+    without,
+)
 from zfs_root_migrate.checks import explain, is_inhibited, run_checks
 from zfs_root_migrate.config import Config, find_setting, parse_setting
 from zfs_root_migrate.errors import UsageError
@@ -106,10 +118,55 @@ def test_manual_entry(key: str) -> None:
 
 
 def test_explain_of_an_unknown_key_names_near_ones() -> None:
-    """A misspelling is answered with what was meant."""
+    """A misspelling is answered with what was meant; else by where all of them are."""
     with pytest.raises(UsageError) as caught:
         explain("target-unst")
     assert "target-unset" in caught.value.resolution
+    with pytest.raises(UsageError) as caught:
+        explain("xyz")
+    assert caught.value.resolution == "to see all: zfs-root-migrate check --explain"
+
+
+def found_by(change: Change) -> dict[str, list[Finding]]:
+    """Return what is found on the ready machine after a change, by key."""
+    found: dict[str, list[Finding]] = {}
+    for finding in run_checks(change(base()), CONFIG):
+        found.setdefault(finding.key, []).append(finding)
+    return found
+
+
+def test_another_distribution_is_said_once_and_first() -> None:
+    """Where there is no Portage at all, that Portage does not answer goes without."""
+    unasked = portage(reason="python3 has no Portage", version=None)
+    bare = all_of(system(os_id="debian"), without("emerge", "mdadm"), unasked)
+    found = found_by(bare)
+    assert next(iter(found)) == "distribution-foreign"
+    assert not {"not-gentoo", "portage-unknown"} & set(found)
+    # a Gentoo whose Portage is broken is one all the same
+    broken = found_by(all_of(without("emerge"), unasked))
+    assert "distribution-foreign" not in broken
+    assert "emerge --info" not in broken["portage-unknown"][0].commands
+    assert "emerge --info" in found_by(unasked)["portage-unknown"][0].commands
+    derived = found_by(all_of(system(os_id="funtoo"), unasked))
+    assert {"not-gentoo", "portage-unknown"} <= set(derived)
+
+
+def test_programs_of_one_package_are_one_finding() -> None:
+    """It is installed once."""
+    (one,) = found_by(without("modinfo", "modprobe"))["tool-missing"]
+    assert "modinfo" in one.seen
+    assert "modprobe" in one.seen
+    assert len(found_by(without("mdadm", "modprobe"))["tool-missing"]) == 2
+
+
+def test_root_is_not_told_to_become_root() -> None:
+    """Where root could not read a disk, what the disk says is asked."""
+    change = all_of(boot(resume_image=None), storage(unprobed=("sr0",)))
+    (one,) = found_by(change)["hibernation-unknown"]
+    assert one.seen == "could not be read: sr0"
+    assert one.commands == ("wipefs --no-act /dev/sr0",)
+    (one,) = found_by(all_of(change, system(is_root=False)))["hibernation-unknown"]
+    assert one.commands == ("zfs-root-migrate check",)
 
 
 def test_order_is_by_severity_and_stable() -> None:

@@ -18,7 +18,7 @@ from tests.unit.checks.machines import package as change_package
 from tests.unit.checks.packages import WHOLE_USE, plain_package
 from zfs_root_migrate.checks import run_checks
 from zfs_root_migrate.finding import Finding, Severity
-from zfs_root_migrate.model import Facts
+from zfs_root_migrate.model import ConfigPlace, Facts, PlaceKind
 
 RANGE = {
     *("kernel-too-new", "kernel-beyond-range", "next-kernel-too-new"),
@@ -64,6 +64,31 @@ def test_too_new_without_any_way_but_another_kernel() -> None:
     text = "\n".join(one.remedy)
     assert "2.3.9 or 2.4.4" in text
     assert one.commands[-1] == "zfs-root-migrate check"
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [
+        (PlaceKind.DIRECTORY, "/etc/portage/package.mask/zfs"),
+        (PlaceKind.FILE, "/etc/portage/package.mask"),
+        (PlaceKind.ABSENT, "/etc/portage/package.mask"),
+        (None, "/etc/portage/package.mask/zfs"),
+    ],
+)
+def test_kernels_are_masked_where_this_machine_does_it(
+    kind: PlaceKind | None, file: str
+) -> None:
+    """package.mask may be a single file, and then no directory can be made of it."""
+    place = "/etc/portage/package.mask"
+    known = (ConfigPlace(path=place, kind=kind),) if kind else ()
+
+    def change(facts: Facts) -> Facts:
+        return replace(facts, portage=replace(facts.portage, places=known))
+
+    one = found(no_zfs, runs("7.1.3-gentoo", **BARE), change)["kernel-too-new"]
+    echo = f"echo '>=sys-kernel/gentoo-sources-7.1' >> {file}"
+    made = () if kind else (f"mkdir -p {place}",)
+    assert one.commands[: len(made) + 1] == (*made, echo)
 
 
 def test_an_installed_kernel_that_fits_is_named() -> None:
