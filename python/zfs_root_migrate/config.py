@@ -226,6 +226,15 @@ def read_settings(text: str, path: str) -> dict[str, tuple[str, ...]]:
         words = value if isinstance(value, list) else [value]
         if not all(isinstance(word, str | int) for word in words):
             raise UsageError(f"{path}: {name}: wanted text, a number or a list of them")
+        # true and false mean yes and no only where these are asked for: a pool called
+        # "yes" is nobody's wish
+        if find_setting(name).parse is not _yes_no and any(
+            isinstance(word, bool) for word in words
+        ):
+            raise UsageError(
+                f"{path}: {name}: true and false are no values for it",
+                resolution=f"wanted: {find_setting(name).values}",
+            )
         values[name] = tuple(_word(word) for word in words)
         parse_setting(name, values[name])
     return values

@@ -193,6 +193,11 @@ def test_file_is_read() -> None:
         "pool = ''",
         "topology = ['single', 'mirror']",
         "boot-size = -5",
+        "pool = true",
+        "overwrite = true",
+        "overwrite = ['S1', false]",
+        "compression = true",
+        "swap-size = false",
     ],
 )
 def test_bad_file_is_a_usage_error(text: str) -> None:
