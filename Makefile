@@ -6,13 +6,14 @@ LINTED := python/zfs_root_migrate tests
 export PYTHONPATH := $(CURDIR)/python
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo test test-fast lint bench guest setup setup-guest clean
+.PHONY: help demo test test-fast lint man bench guest setup setup-guest clean
 
 help:
 	@echo 'make demo       migrate a running system in a throw-away virtual machine'
 	@echo 'make test       all tests: the fast ones, then real boots (up to an hour)'
 	@echo 'make test-fast  linters and unit tests (two minutes at most)'
 	@echo 'make lint       ruff and mypy'
+	@echo 'make man        write the manual pages anew, and test them'
 	@echo 'make bench      time check, then the tool against the job done by hand'
 	@echo 'make guest      build the virtual machine and print where its disk is'
 	@echo 'make clean      remove what the tests left in the checkout'
@@ -31,6 +32,10 @@ lint: setup
 	$(PY) -m ruff check $(LINTED)
 	$(PY) -m mypy --config-file python/pyproject.toml python/zfs_root_migrate
 	$(PY) -m mypy --config-file python/pyproject.toml -p tests.vm
+
+# from the sources beside them and from the program
+man: setup
+	UPDATE_MANUAL=1 $(PY) -m pytest -q tests/unit/test_manual.py
 
 test-fast: lint
 	$(PY) -m pytest -q -m "not boot" tests
