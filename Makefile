@@ -1,12 +1,16 @@
 # Everything there is to do with a checkout. Set-up is part of each target.
 
 PY := .venv/bin/python
-LINTED := python/zfs_root_migrate tests
+LINTED := python/zfs_root_migrate tests overlay
 # the package is tested as it lies here, not as it is installed
 export PYTHONPATH := $(CURDIR)/python
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo test test-fast lint man bench guest setup setup-guest clean
+# what the maintainer's targets run under; they need nothing but Python and git
+BARE = PYTHONPATH= $$(tests/bootstrap python) -m
+
+.PHONY: help demo test test-fast lint man bench guest setup setup-guest clean \
+	dist manifest release-check set-home
 
 help:
 	@echo 'make demo       migrate a running system in a throw-away virtual machine'
@@ -17,6 +21,11 @@ help:
 	@echo 'make bench      time check, then the tool against the job done by hand'
 	@echo 'make guest      build the virtual machine and print where its disk is'
 	@echo 'make clean      remove what the tests left in the checkout'
+	@echo
+	@echo 'make dist           the release tarball of the present commit, into out/'
+	@echo "make manifest       put the tarball's hash into the ebuild's Manifest"
+	@echo 'make release-check  is the tarball the one of the Manifest?'
+	@echo 'make set-home URL=...  change where this repository lives, everywhere'
 	@echo
 	@echo 'Missing packages are installed by apt where make runs as root; elsewhere'
 	@echo 'the line to type is printed. What is slow to build is kept in'
@@ -32,6 +41,7 @@ lint: setup
 	$(PY) -m ruff check $(LINTED)
 	$(PY) -m mypy --config-file python/pyproject.toml python/zfs_root_migrate
 	$(PY) -m mypy --config-file python/pyproject.toml -p tests.vm
+	$(PY) -m mypy --config-file python/pyproject.toml -p overlay
 
 # from the sources beside them and from the program
 man: setup
@@ -58,6 +68,20 @@ bench: setup
 
 guest: setup-guest
 	@$(PY) -m tests.vm.build
+
+# of the version's tag where there is one, else of HEAD
+dist:
+	@$(BARE) overlay.release dist
+
+manifest:
+	@$(BARE) overlay.release manifest
+
+release-check:
+	@$(BARE) overlay.release check
+
+set-home:
+	@test -n "$(URL)" || { echo 'make set-home URL=... [MAIL=...]' >&2; exit 2; }
+	@$(BARE) overlay.home '$(URL)' '$(MAIL)'
 
 clean:
 	rm -rf out .pytest_cache .mypy_cache .ruff_cache .hypothesis

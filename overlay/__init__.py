@@ -1,0 +1,1 @@
+"""What looks after the ebuild repository: releases, and where it lives."""
