@@ -1,4 +1,4 @@
-"""Pythons that have Portage, from the package index, kept between runs.
+"""Environments with Portage or pkgcheck, from the package index, kept between runs.
 
 Guarantee: an environment with its final name is complete, as it is renamed into place.
 """
@@ -20,25 +20,31 @@ VERSIONS = ("3.0.83", "3.0.69.1")
 
 def python_with_portage(version: str) -> Path:
     """Return the interpreter of an environment that has this Portage."""
+    return environment("portage", version) / "bin/python"
+
+
+def environment(package: str, version: str) -> Path:
+    """Return an environment that has this version of a package."""
     above = default_directory()
     above.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(f"{sys.version}\0{sys.prefix}\0{version}".encode())
-    place = above / f"portage-{version}-{key.hexdigest()[:16]}"
-    with (above / f"portage-{version}.lock").open("w") as lock:
+    name = f"{package}-{version}"
+    place = above / f"{name}-{key.hexdigest()[:16]}"
+    with (above / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not place.exists():
-            for old in above.glob(f"portage-{version}-*"):
+            for old in above.glob(f"{name}-*"):
                 shutil.rmtree(old)
-            work = Path(tempfile.mkdtemp(prefix=f"portage-{version}-", dir=above))
-            _build(work, version)
+            work = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=above))
+            _build(work, f"{package}=={version}")
             work.rename(place)
-    return place / "bin/python"
+    return place
 
 
-def _build(place: Path, version: str) -> None:
+def _build(place: Path, requirement: str) -> None:
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
     _run(sys.executable, "-m", "venv", "--without-pip", str(place))
-    _run(*pip, "--python", str(place / "bin/python"), "install", f"portage=={version}")
+    _run(*pip, "--python", str(place / "bin/python"), "install", requirement)
 
 
 def _run(*argv: str) -> None:

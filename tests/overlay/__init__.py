@@ -1,0 +1,1 @@
+"""The ebuilds, the lists and the release tarball: what can be said without Gentoo."""

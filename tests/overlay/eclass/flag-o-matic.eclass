@@ -1,0 +1,13 @@
+# Copyright 2026 Gentoo Authors
+# Distributed under the terms of the GNU General Public License v2
+
+# @ECLASS: flag-o-matic.eclass
+# @MAINTAINER:
+# nobody <nobody@example.org>
+# @SUPPORTED_EAPIS: 8
+# @BLURB: stand-in for the lint: compiler flags
+
+# @FUNCTION: strip-flags
+# @DESCRIPTION:
+# Does nothing.
+strip-flags() { :; }

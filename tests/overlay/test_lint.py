@@ -1,0 +1,90 @@
+"""Stub lint: bash, shellcheck and pkgcheck; see stub.py for what it does not show."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from tests.overlay.lint import CATEGORIES, CHECKOUT
+
+SCRIPTS = sorted(
+    path
+    for name in CATEGORIES
+    for pattern in ("*.ebuild", "*.sh")
+    for path in (CHECKOUT / name).rglob(pattern)
+)
+# SC2034: variables for Portage; SC2207: `$(use_enable ...)`, the habit of all ebuilds
+QUIET = "SC2034,SC2207"
+each = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+
+
+def run(*argv: object) -> subprocess.CompletedProcess[str]:
+    """Run a linter."""
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
+@each
+def test_bash_reads_it(script):
+    """Portage would say it too, at the user's machine."""
+    done = run("bash", "-n", script)
+    assert done.returncode == 0, done.stderr
+
+
+@each
+def test_shellcheck(script):
+    """Quoting, mostly."""
+    if shutil.which("shellcheck") is None:
+        pytest.skip("shellcheck is not installed")
+    done = run("shellcheck", "-s", "bash", "-e", QUIET, script)
+    assert done.returncode == 0, done.stdout
+
+
+def test_stub_lint(lint):
+    """pkgcheck finds no error, and nothing of a lesser level either."""
+    done = lint.run()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def change(path, old, new):
+    """Change a file of the copy."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_stub_lint_can_fail(lint):
+    """Faults put into the copy are found: the lint looks at what it should."""
+    zfs = lint.copy / "sys-fs/zfs/zfs-9999.ebuild"
+    spl = lint.copy / "sys-devel/spl/spl-9999.ebuild"
+    tool = lint.copy / "app-admin/zfs-root-migrate"
+    change(zfs, 'SLOT="0/7"', 'SLOT="0/7"\nKEYWORDS="~amd64"')
+    change(zfs, "app-misc/pax-utils", "app-misc/pax-utilities")
+    change(zfs, "use rootfs && !", "use roots && !")
+    change(spl, 'LICENSE="metapackage"', 'LICENSE="metapackages"')
+    change(spl, "EAPI=8", "EAPI=7")
+    change(spl.with_name("metadata.xml"), "<email>", "<mail>")
+    change(tool / "metadata.xml", 'name="minimal"', 'name="maximal"')
+    (tool / "Manifest").unlink()
+    assert lint.run().returncode == 1
+    expected = {
+        ("VisibleVcsPkg", "zfs"),
+        ("NonexistentDeps", "zfs"),
+        ("UnknownLicense", "spl"),
+        ("BannedEapi", "spl"),
+        ("PkgBadlyFormedXml", "spl"),
+        ("MissingManifest", "zfs-root-migrate"),
+        ("UnknownUseFlags", "zfs-root-migrate"),
+        ("UnusedLocalUse", "zfs-root-migrate"),
+    }
+    assert expected <= lint.found()
+
+
+def test_only_the_other_folders_are_silenced(lint):
+    """pkgcheck.conf keeps back that docs, python and so on are no categories."""
+    kept = (lint.copy / "metadata/pkgcheck.conf").read_text()
+    assert [x for x in kept.splitlines() if not x.startswith("#")] == [
+        "[DEFAULT]",
+        "keywords = -UnknownCategoryDirs",
+    ]
+    (lint.copy / "metadata/pkgcheck.conf").unlink()
+    assert lint.found() == {("UnknownCategoryDirs", "")}
