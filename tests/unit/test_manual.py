@@ -5,7 +5,6 @@ their sources; look at the difference.
 """
 
 import argparse
-import doctest
 import inspect
 import os
 import re
@@ -388,10 +387,3 @@ def test_a_new_option_comes_into_the_page():
     assert "[\\fB\\-\\-far\\fR\\~\\fIMILES\\fR]\n" in text
     assert ".SS go\nGo on.\n.TP 4\n\\fB\\-\\-far" in text
     assert "\nHow far.\n" in text
-
-
-def test_worked_examples():
-    """Those in the docstrings."""
-    tried = doctest.testmod(manual)
-    assert tried.attempted >= 4
-    assert tried.failed == 0

@@ -1,6 +1,5 @@
 """Questions about disks and mounts, on the ready machine and on odd ones."""
 
-import doctest
 from collections.abc import Callable
 
 import pytest
@@ -22,8 +21,7 @@ from tests.unit.checks.machines import (
     storage,
     swaps,
 )
-from zfs_root_migrate import devices as devices_module
-from zfs_root_migrate import finding, topology
+from zfs_root_migrate import topology
 from zfs_root_migrate.model import BlockDevice, Mount, Signature, Storage, Swap
 
 STORAGE = base().storage
@@ -40,14 +38,6 @@ def named(text: str, where: Storage = STORAGE) -> BlockDevice:
     found = topology.find_disk(where, text)
     assert found is not None
     return found
-
-
-def test_worked_examples() -> None:
-    """The examples in the docstrings are true."""
-    for module in (devices_module, topology, finding):
-        result = doctest.testmod(module, extraglobs={"storage": STORAGE})
-        assert result.attempted
-        assert not result.failed
 
 
 @pytest.mark.parametrize("text", [NEW, "/dev/vdb", "vdb", "DISKB"])

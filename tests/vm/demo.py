@@ -69,8 +69,8 @@ def _ask(verb: str, given: list[str]) -> str:
 def _shortened(plan: str) -> str:
     """Return a plan without the commands, which fill pages.
 
-    >>> _shortened("Steps:\\n\\n1. Do\\n   why: so\\n     command\\n")
-    'Steps:\\n\\n1. Do\\n   why: so'
+    >>> _shortened("Disks\\n\\nSteps to do:\\n\\n1. Do\\n   why: so\\n     command\\n")
+    'Disks\\n\\nSteps to do:\\n\\n1. Do\\n   why: so'
     """
     head, steps, rest = plan.partition("\nSteps ")
     lines = (steps + rest).splitlines()
