@@ -20,20 +20,19 @@ TOOLS = ("debootstrap", "mke2fs", "sgdisk", "sfdisk", "losetup", "partx", "tar")
 
 
 def guest_disk(cache: Cache | None = None) -> Path:
-    """Return the guest's disk; build it, in a process of its own, where missing.
+    """Return the guest's disk; build what is missing, in a process of its own.
 
-    Guests get copies of it, never the file itself.
+    QEMU is part of that. Guests get copies of it, never the file itself.
     """
     cache = cache or Cache(default_directory())
-    disk = stages.artefacts(cache)["image"]
-    if not disk.exists():
+    if stages.missing(cache, *stages.WANTED):
         command = [sys.executable, "-m", "tests.vm.build"]
         command += ["--cache", str(cache.directory)]
         # stderr is the caller's: there the progress is shown
         done = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE)
         if done.returncode:
             raise BuildError("the guest could not be built; see above")
-    return disk
+    return stages.artefacts(cache)["image"]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,21 +42,22 @@ def main(arguments: list[str] | None = None) -> int:
     if options.list:
         return _list(cache)
     try:
-        if stages.missing(cache, options.stage):
+        wanted = (options.stage,) if options.stage else stages.WANTED
+        if stages.missing(cache, *wanted):
             _check_machine()
-            status = run_private(lambda: _build(cache, options.stage))
+            status = run_private(lambda: _build(cache, wanted))
             if status:
                 return status
     except BuildError as error:
         sys.stderr.write(f"guest: {error}\n")
         return 1
-    sys.stdout.write(f"{stages.artefacts(cache)[options.stage]}\n")
+    sys.stdout.write(f"{stages.artefacts(cache)[wanted[0]]}\n")
     return 0
 
 
-def _build(cache: Cache, stage: str) -> int:
+def _build(cache: Cache, wanted: tuple[str, ...]) -> int:
     try:
-        stages.build(cache, stage)
+        stages.build(cache, *wanted)
     except BuildError as error:
         sys.stderr.write(f"guest: {error}\n")
         return 1
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tests.vm.build", description="build the guest's disk"
     )
     parser.add_argument("--cache", type=Path, default=default_directory())
-    parser.add_argument("--stage", choices=list(stages.BY_NAME), default="image")
+    parser.add_argument("--stage", choices=list(stages.BY_NAME), help="only this one")
     parser.add_argument(
         "--list", action="store_true", help="show the stages and build nothing"
     )

@@ -77,7 +77,7 @@ class Cache:
     def clear_leftovers(self) -> None:
         """Remove what a builder that was killed has left; needs the lock."""
         for part in self.directory.glob("*.part"):
-            part.unlink()
+            remove(part)
         for work in self.directory.glob("*.work"):
             _remove_tree(work)
 
@@ -85,7 +85,7 @@ class Cache:
         """Remove the artefacts of a stage that a newer one has replaced."""
         for file in self.directory.glob(f"{stage}-????????????????.*"):
             if file != keep:
-                file.unlink()
+                remove(file)
 
     def durations(self) -> dict[str, float]:
         """Return how many seconds each stage took when it was last built."""
@@ -105,6 +105,14 @@ class Cache:
     @property
     def _durations_file(self) -> Path:
         return self.directory / "durations.json"
+
+
+def remove(path: Path) -> None:
+    """Remove an artefact, which is a file or a directory, where it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _remove_tree(path: Path) -> None:

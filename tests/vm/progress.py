@@ -11,6 +11,7 @@ from typing import TextIO
 # seconds on two cores under some load, used until this machine's own are known
 DEFAULT_SECONDS = {
     "base": 35.0,
+    "emulator": 20.0,
     "modules": 660.0,
     "packages": 70.0,
     "tree": 60.0,

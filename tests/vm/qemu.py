@@ -1,20 +1,15 @@
 """What QEMU is started with: disks, and the machine around them."""
 
-import re
-import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 
-QEMU = "qemu-system-x86_64"
+from tests.vm import emulator, stages
+from tests.vm.cache import Cache, default_directory
+
 # room enough that code need not be translated twice
 ACCELERATION = "tcg,thread=multi,tb-size=512"
-# The first QEMU seen to emulate two cores soundly.  With 7.2 a core may go on with
-# a stale translation of code that the kernel has just patched on the other one, as
-# it does when a cgroup controller is enabled: "Oops: int3", in one boot of eight.
-SOUND_VERSION = 10
 # five-level page tables only make emulated page walks longer; with erms the kernel
 # clears and copies pages byte by byte, which is one emulated step for each of them
 CPU = "max,la57=off,erms=off"
@@ -71,26 +66,10 @@ class Disk:
         return f"/dev/disk/by-id/{_BY_ID[self.bus]}{self.serial}"
 
 
-@cache
-def _sound_cores() -> int:
-    """Return how many cores this machine's QEMU can emulate without faults."""
-    try:
-        done = subprocess.run([QEMU, "--version"], capture_output=True, text=True)
-    except OSError:
-        return 1
-    return cores_for(done.stdout)
-
-
-def cores_for(version: str) -> int:
-    """Return the number of cores for what QEMU says of its version.
-
-    >>> cores_for("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)")
-    1
-    >>> cores_for("QEMU emulator version 10.0.13 (Debian 1:10.0.13+ds-0)")
-    2
-    """
-    found = re.search(r"version (\d+)", version)
-    return 2 if found and int(found.group(1)) >= SOUND_VERSION else 1
+def program() -> list[str]:
+    """Return the words that start QEMU; building the guest puts it there."""
+    directory = stages.artefacts(Cache(default_directory()))["emulator"]
+    return emulator.command(directory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +79,14 @@ class Machine:
     disks: tuple[Disk, ...]
     share: Path | None = None
     memory_mib: int = 2048
-    cores: int = field(default_factory=_sound_cores)
+    # as most machines that people migrate have more than one
+    cores: int = 2
     extra: tuple[str, ...] = ()
 
     def command(self) -> list[str]:
         """Return QEMU's command line, its sockets relative to the run directory."""
         return [
-            *(QEMU, "-nodefaults", "-M", "q35", "-display", "none"),
+            *(*program(), "-nodefaults", "-M", "q35", "-display", "none"),
             *("-accel", ACCELERATION, "-cpu", CPU),
             *("-smp", str(self.cores), "-m", str(self.memory_mib)),
             *("-pidfile", "pid", "-qmp", "unix:qmp,server=on,wait=off"),

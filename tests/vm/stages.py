@@ -1,4 +1,4 @@
-"""The stages that lead to the guest's disk, and which of them need building.
+"""The stages that lead to the guest's disk and QEMU, and which of them need building.
 
 Each stage makes one artefact from its own inputs and the artefacts of the stages
 before it.  Its key is the hash of those inputs and of the earlier keys: what has
@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.vm import debian, gentoo, image
-from tests.vm.cache import Cache, digest
+from tests.vm import debian, emulator, gentoo, image
+from tests.vm.cache import Cache, digest, remove
 from tests.vm.process import BuildError, Runner
 from tests.vm.progress import Estimate, Progress
 
@@ -48,6 +48,14 @@ STAGES = (
         words=debian.BASE_WORDS,
         suffix=".tar",
         build=debian.build_base,
+    ),
+    Stage(
+        name="emulator",
+        needs=("base",),
+        inputs=("emulator.py",),
+        words=(),
+        suffix=".d",
+        build=emulator.build_emulator,
     ),
     Stage(
         name="modules",
@@ -89,6 +97,8 @@ STAGES = (
     ),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
+# what guests are made of
+WANTED = ("image", "emulator")
 
 
 def keys() -> dict[str, str]:
@@ -110,8 +120,8 @@ def artefacts(cache: Cache) -> dict[str, Path]:
     }
 
 
-def missing(cache: Cache, wanted: str) -> list[Stage]:
-    """Return the stages to build, in order, for the wanted one to exist."""
+def missing(cache: Cache, *wanted: str) -> list[Stage]:
+    """Return the stages to build, in order, for the wanted ones to exist."""
     paths = artefacts(cache)
     needed: set[str] = set()
 
@@ -121,21 +131,21 @@ def missing(cache: Cache, wanted: str) -> list[Stage]:
             for earlier in BY_NAME[name].needs:
                 require(earlier)
 
-    require(wanted)
+    for name in wanted:
+        require(name)
     return [stage for stage in STAGES if stage.name in needed]
 
 
-def build(cache: Cache, wanted: str, progress: Progress | None = None) -> Path:
-    """Build what is missing; return the wanted artefact."""
+def build(cache: Cache, *wanted: str, progress: Progress | None = None) -> None:
+    """Build what is missing of the wanted artefacts."""
     progress = progress or Progress(Estimate(cache.durations()))
     with cache.lock(progress.say):
         cache.clear_leftovers()
-        todo = missing(cache, wanted)
+        todo = missing(cache, *wanted)
         for number, stage in enumerate(todo):
             waiting = tuple(later.name for later in todo[number + 1 :])
             with progress.stage(stage.name, waiting):
                 _build_one(cache, stage)
-        return artefacts(cache)[wanted]
 
 
 def _build_one(cache: Cache, stage: Stage) -> None:
@@ -152,6 +162,6 @@ def _build_one(cache: Cache, stage: Stage) -> None:
     except BuildError as error:
         raise BuildError(f"the stage {stage.name} failed: {error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        remove(part)
     cache.record(stage.name, time.monotonic() - begun)
     cache.prune(stage.name, target)

@@ -106,6 +106,6 @@ def test_qemu_that_cannot_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What QEMU says of it is what one gets to read."""
-    monkeypatch.setattr("tests.vm.qemu.QEMU", "/bin/false")
+    monkeypatch.setattr("tests.vm.qemu.program", lambda: ["/bin/false"])
     with pytest.raises(GuestError, match="did not start"):
         Guest(tmp_path / "run").start(Machine(disks=()))

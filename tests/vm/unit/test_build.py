@@ -48,6 +48,11 @@ def test_only_what_is_missing_is_built(tmp_path: Path) -> None:
     assert names == ["tree", "image"]
     paths["image"].touch()
     assert stages.missing(cache, "image") == []
+    # of what is wanted beside it, only that and what it needs
+    names = [stage.name for stage in stages.missing(cache, *stages.WANTED)]
+    assert names == ["base", "emulator"]
+    paths["emulator"].mkdir()
+    assert stages.missing(cache, *stages.WANTED) == []
 
 
 def test_old_artefacts_go_and_others_stay(tmp_path: Path) -> None:
@@ -58,6 +63,8 @@ def test_old_artefacts_go_and_others_stay(tmp_path: Path) -> None:
     other = cache.path("base", "1" * 16, ".tar")
     for file in (keep, old, other, cache.log("tree")):
         file.touch()
+    directory = cache.path("tree", "2" * 16, ".d")
+    (directory / "lib").mkdir(parents=True)
     cache.prune("tree", keep)
     assert sorted(tmp_path.iterdir()) == sorted([keep, other, cache.log("tree")])
 
@@ -68,6 +75,7 @@ def test_a_killed_build_leaves_nothing_for_good(tmp_path: Path) -> None:
     keep = cache.path("tree", "0" * 16, ".tar")
     keep.touch()
     (tmp_path / f"{keep.name}.part").touch()
+    (tmp_path / "emulator-0.d.part/lib").mkdir(parents=True)
     (tmp_path / "tree.work/dev").mkdir(parents=True)
     cache.clear_leftovers()
     assert list(tmp_path.iterdir()) == [keep]
