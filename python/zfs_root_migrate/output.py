@@ -14,7 +14,7 @@ from typing import TextIO
 from zfs_root_migrate.devices import show_size
 from zfs_root_migrate.errors import MigrateError
 from zfs_root_migrate.render import duration
-from zfs_root_migrate.step import Beside, CompareTrees, CopyTree, Step
+from zfs_root_migrate.step import CompareTrees, CopyTree, Step
 
 REDRAW = 0.2
 PLAIN_EVERY = 15.0
@@ -233,12 +233,7 @@ class Reporter:
 
 def _trees(step: Step) -> list[CopyTree]:
     trees: list[CopyTree] = []
-    actions = [
-        a
-        for action in step.actions
-        for a in (action.meanwhile if isinstance(action, Beside) else (action,))
-    ]
-    for action in actions:
+    for action in step.actions:
         if isinstance(action, CopyTree):
             trees.append(action)
         elif isinstance(action, CompareTrees):

@@ -20,6 +20,8 @@ WORK = "/run/zfs-root-migrate"
 NEW = f"{WORK}/new"
 SOURCES = f"{WORK}/source"
 UNDER = f"{WORK}/under"
+# what is needed only while the initramfs is made
+BUILD = f"{WORK}/build"
 # never /etc/zfs/zpool.cache of the running system: after a power cut that system would
 # import the half-made pool and mount its /home over the live one
 CACHE = f"{WORK}/zpool.cache"

@@ -57,11 +57,11 @@ def plan_run(config: Config, facts: Facts) -> Plan:
                 pool.datasets(layout),
                 pool.mount(layout),
                 copying.sources(layout),
+                initramfs.begin(facts, layout),
                 copying.copy(config, facts, layout),
                 system.files(facts, layout),
-                initramfs.initramfs(
-                    facts, layout, copying.again(config, facts, layout)
-                ),
+                copying.delta(config, facts, layout),
+                initramfs.initramfs(facts, layout),
                 grub.grub(facts, layout),
                 copying.hand_over(layout),
                 pool.close(layout, copying.release(layout)),

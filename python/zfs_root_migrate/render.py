@@ -10,14 +10,15 @@ from zfs_root_migrate.plan import Plan
 from zfs_root_migrate.step import (
     Action,
     Await,
-    Beside,
     CompareTrees,
     Consult,
     CopyTree,
     Hazard,
+    Join,
     Probe,
     Require,
     Run,
+    Start,
     Step,
     WriteFile,
 )
@@ -190,10 +191,11 @@ def action_text(action: Action) -> list[str]:
                 f"compare {pair.source} with {pair.destination}"
                 for pair in action.pairs
             ]
-        case Beside():
-            first = action_text(action.run)
-            lines = [line for a in action.meanwhile for line in action_text(a)]
-            return [*first, *(f"meanwhile: {line}" for line in lines)]
+        case Start():
+            first, *rest = action_text(action.run)
+            return [f"in the background: {first}", *rest]
+        case Join():
+            return [f"wait for what was started in the background: {action.name}"]
         case Consult():
             place = "in the new root: " if action.chroot else ""
             return [f"note what this says: {place}{shlex.join(action.argv)}"]

@@ -179,6 +179,11 @@ class Background:
         except OSError as error:
             self._failed = _not_started(argv, error)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it runs no more, or was never started."""
+        return self._child is None or self._child.poll() is not None
+
     def wait(self) -> tuple[int, list[str]]:
         """Wait for its end; return the exit status and all lines that it wrote."""
         if self._failed is not None:

@@ -100,18 +100,23 @@ class CompareTrees:
     report: str
 
 
-Meanwhile = Run | WriteFile | Require | CopyTree | CompareTrees
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Start a program that goes on while later actions and steps are carried out.
+
+    It lives no longer than this process: the step that starts it must be `always`
+    done. Where it fails, the next action fails.
+    """
+
+    name: str
+    run: Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """Run a program in the background while other actions are carried out.
+class Join:
+    """Wait for the program that was started under this name; it must succeed."""
 
-    Both must succeed; the program is ended when one of the others fails.
-    """
-
-    run: Run
-    meanwhile: tuple[Meanwhile, ...]
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +149,9 @@ class Consult:
     timeout: int
 
 
-Action = Run | WriteFile | Require | CopyTree | CompareTrees | Beside | Await | Consult
+Action = (
+    Run | WriteFile | Require | CopyTree | CompareTrees | Start | Join | Await | Consult
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

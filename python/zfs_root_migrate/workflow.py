@@ -1,7 +1,8 @@
 """One function for each verb that acts: facts, checks, plan, executor."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -203,22 +204,30 @@ def same_plan(plan: Plan, recorded: Recorded) -> None:
 
 
 def _execute(session: Session, plan: Plan) -> None:
+    runner.enter_own_mounts()
+    _execute_here(session, plan)
+
+
+def _execute_here(session: Session, plan: Plan) -> None:
+    with _executor(session) as executor:
+        executor.run(plan)
+
+
+@contextmanager
+def _executor(session: Session) -> Iterator[Executor]:
+    """Give an executor on this machine; what it started ends with it."""
     journal = Journal.open(session.state.journal_path)
+    reporter = Reporter(session.terminal, Log(LOG))
+    world = LiveWorld(reporter, copied_since=lambda: _pass_began(journal.records))
     try:
-        runner.enter_own_mounts()
-        _executor(session, journal).run(plan)
+        yield Executor(world, journal, reporter)
     finally:
+        world.close()
         journal.close()
 
 
-def _executor(session: Session, journal: Journal) -> Executor:
-    reporter = Reporter(session.terminal, Log(LOG))
-    world = LiveWorld(reporter, copied_since=lambda: _pass_began(journal.records))
-    return Executor(world, journal, reporter)
-
-
 # the steps in which a copying pass begins, at once
-_PASSES = ("copy", "initramfs", "delta")
+_PASSES = ("copy", "delta")
 
 
 def _pass_began(records: list[Record]) -> float:
@@ -273,11 +282,10 @@ def undo(session: Session, confirm: Confirm) -> bool:
         disks = ", ".join(d.path for d in design(recorded.config, recorded.facts).disks)
         if not confirm(f"Take everything off {disks} again?"):
             raise UsageError("nothing was changed")
-        journal = Journal.open(session.state.journal_path)
         runner.enter_own_mounts()
-        # the recorded steps, not those that this version would plan
-        _executor(session, journal).undo(recorded.plan)
-        journal.close()
+        with _executor(session) as executor:
+            # the recorded steps, not those that this version would plan
+            executor.undo(recorded.plan)
         session.state.forget()
         return True
 
@@ -306,14 +314,6 @@ def mirror(session: Session, confirm: Callable[[DiskLayout], str]) -> None:
                 resolution="look at the disk's label and at lsblk -o NAME,SERIAL",
             )
         _execute_here(session, plan)
-
-
-def _execute_here(session: Session, plan: Plan) -> None:
-    journal = Journal.open(session.state.journal_path)
-    try:
-        _executor(session, journal).run(plan)
-    finally:
-        journal.close()
 
 
 def _same_disk(facts: Facts, old: DiskLayout) -> None:

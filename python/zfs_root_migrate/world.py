@@ -14,13 +14,14 @@ from zfs_root_migrate.paths import NEW
 from zfs_root_migrate.step import (
     Action,
     Await,
-    Beside,
     CompareTrees,
     Consult,
     CopyTree,
+    Join,
     Probe,
     Require,
     Run,
+    Start,
     WriteFile,
 )
 
@@ -56,6 +57,13 @@ class LiveWorld:
         """`copied_since` gives the Unix time at which the last copying pass began."""
         self._progress = progress
         self._copied_since = copied_since
+        self._started: dict[str, tuple[Start, runner.Background]] = {}
+
+    def close(self) -> None:
+        """End what was started and not waited for."""
+        for _, child in self._started.values():
+            child.close()
+        self._started.clear()
 
     def holds(self, probe: Probe) -> bool:
         """Tell whether the probe's answer is the expected one."""
@@ -64,6 +72,7 @@ class LiveWorld:
 
     def act(self, action: Action) -> None:
         """Do it, or raise StepFailedError."""
+        self._look_after_started()
         match action:
             case Run():
                 self._run(action)
@@ -75,8 +84,10 @@ class LiveWorld:
                 copier.copy_tree(action, self._progress)
             case CompareTrees():
                 self._compare(action)
-            case Beside():
-                self._beside(action)
+            case Start():
+                self._start(action)
+            case Join():
+                self._join(action)
             case Await():
                 self._await(action)
             case Consult():
@@ -100,20 +111,32 @@ class LiveWorld:
         if status not in action.accept:
             raise _failed(action, text, status, said)
 
-    def _beside(self, action: Beside) -> None:
+    def _start(self, action: Start) -> None:
         run = action.run
-        text = runner.shell_text(run.argv, run.chroot)
-        self._progress.command(f"{text} &")
+        self._progress.command(f"{runner.shell_text(run.argv, run.chroot)} &")
         child = runner.Background(run.argv, chroot=run.chroot)
+        self._started[action.name] = (action, child)
+
+    def _join(self, action: Join) -> None:
+        started, child = self._started.pop(action.name)
         try:
-            for other in action.meanwhile:
-                self.act(other)
-            status, said = child.wait()
+            self._end_of(started.run, child)
         finally:
             child.close()
+
+    def _look_after_started(self) -> None:
+        """Stop early where a program in the background has failed already."""
+        for action, child in tuple(self._started.values()):
+            if child.has_ended and child.wait()[0] not in action.run.accept:
+                self._join(Join(name=action.name))
+
+    def _end_of(self, run: Run, child: runner.Background) -> None:
+        """Wait for a program in the background, and tell what it said."""
+        status, said = child.wait()
         for line in said:
             self._progress.said(line)
         if status not in run.accept:
+            text = runner.shell_text(run.argv, run.chroot)
             raise _failed(run, text, status, said[-20:])
 
     def _require(self, action: Require) -> None:

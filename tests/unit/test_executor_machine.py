@@ -73,6 +73,26 @@ def test_mirror(case):
     assert machine.loaders == set(machine.disks)
 
 
+def test_other_pools_of_the_old_system(dying):
+    """Its own pool cache stays as it is, and gets into no image."""
+    config, facts, plan = dying
+    machine = Machine(config, facts)
+    machine.files.make_directory("/etc/zfs")
+    machine.files.write("/etc/zfs/zpool.cache", "tank")
+    live(machine, [], plan)
+    assert machine.files.read("/etc/zfs/zpool.cache") == "tank"
+    root = machine.files.trees[machine.layout.root]
+    images = [
+        text
+        for name, text in machine.files.trees["boot"].items()
+        if name.startswith("/initramfs")
+    ]
+    assert images
+    for text in (root["/etc/zfs/zpool.cache"], *images):
+        assert machine.layout.vdevs[0] in text
+        assert "tank" not in text
+
+
 @pytest.fixture(scope="module")
 def dying():
     """Return settings, facts and plan of the machine that dies so often."""

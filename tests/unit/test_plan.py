@@ -26,12 +26,13 @@ from zfs_root_migrate.plan import (
 )
 from zfs_root_migrate.render import plan_text
 from zfs_root_migrate.step import (
-    Beside,
     CopyTree,
     Hazard,
+    Join,
     Probe,
     Require,
     Run,
+    Start,
     WriteFile,
 )
 from zfs_root_migrate.steps.copying import left_out, left_out_mounts
@@ -66,8 +67,8 @@ def actions_of(plan):
 
 
 def parts_of(action):
-    """Return an action, or those that it is made of."""
-    return (action.run, *action.meanwhile) if isinstance(action, Beside) else (action,)
+    """Return an action, or the command that it starts."""
+    return (action.run,) if isinstance(action, Start) else (action,)
 
 
 def old_names(facts):
@@ -247,8 +248,10 @@ def _touch(item):
         return replace(item, mode=item.mode ^ 1)
     if isinstance(item, CopyTree):
         return replace(item, exclude=(*item.exclude, "/x"))
-    if isinstance(item, Beside):
-        return replace(item, meanwhile=(*map(_touch, item.meanwhile),))
+    if isinstance(item, Start):
+        return replace(item, run=_touch(item.run))
+    if isinstance(item, Join):
+        return replace(item, name=item.name + "x")
     return replace(item, report=item.report + "x")
 
 

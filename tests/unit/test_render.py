@@ -18,12 +18,13 @@ from zfs_root_migrate.render import action_text, duration, plan_text, probe_text
 from zfs_root_migrate.state import NEXT, NEXT_ALONE, Phase, Recorded
 from zfs_root_migrate.step import (
     Await,
-    Beside,
     CompareTrees,
     CopyTree,
+    Join,
     Probe,
     Require,
     Run,
+    Start,
     WriteFile,
 )
 from zfs_root_migrate.steps.copying import left_out, left_out_mounts
@@ -40,8 +41,8 @@ def text_of(case):
 def commands(actions):
     """Yield every command and every file content of actions."""
     for action in actions:
-        match action:
-            case Run():
+        match action.run if isinstance(action, Start) else action:
+            case Run() as action:
                 yield shlex.join(action.argv)
                 yield from (action.stdin or "").splitlines()
                 if action.when is not None:
@@ -57,8 +58,8 @@ def commands(actions):
                 yield shlex.join(copier.command(action))
             case CompareTrees():
                 yield from (pair.destination for pair in action.pairs)
-            case Beside():
-                yield from commands((action.run, *action.meanwhile))
+            case Join():
+                yield action.name
 
 
 @pytest.mark.parametrize("case", WISHES)

@@ -8,7 +8,7 @@ from tests.unit.fakes.machines import WISHES, wished
 from zfs_root_migrate import runner
 from zfs_root_migrate.layout import design
 from zfs_root_migrate.plan import plan_mirror, plan_run, plan_sync, plan_verify
-from zfs_root_migrate.step import Beside, Probe, Require, Run
+from zfs_root_migrate.step import Probe, Require, Run, Start
 from zfs_root_migrate.steps.grub import grub_default
 from zfs_root_migrate.steps.openrc import BOOTED, md_service
 
@@ -152,8 +152,8 @@ def scripts_of(case):
     todo = [x for p in plans for s in p.steps for x in (*s.actions, *s.undo, *s.proof)]
     while todo:
         item = todo.pop()
-        if isinstance(item, Beside):
-            todo += [item.run, *item.meanwhile]
+        if isinstance(item, Start):
+            todo.append(item.run)
         elif isinstance(item, Require):
             todo.append(item.probe)
         elif isinstance(item, Run | Probe):

@@ -14,12 +14,13 @@ from zfs_root_migrate.runner import Answer
 from zfs_root_migrate.step import (
     Action,
     Await,
-    Beside,
     CompareTrees,
     CopyTree,
+    Join,
     Probe,
     Require,
     Run,
+    Start,
     WriteFile,
 )
 from zfs_root_migrate.world import LiveWorld, fits, write_file
@@ -168,31 +169,43 @@ def test_a_condition(live, heard, tmp_path, when):
 
 
 @pytest.mark.programs
-def test_beside(live, tmp_path):
-    """The program runs while the others are done, and both must succeed."""
+def test_background(live, heard, tmp_path):
+    """A program runs while others do, and must succeed."""
     one, two = str(tmp_path / "one"), str(tmp_path / "two")
     wait = 'for n in $(seq 100); do [ -e "$0" ] && exec touch "$1"; sleep 0.1; done'
     run = Run(argv=("sh", "-c", f"{wait}; exit 1", one, two))
-    live.act(Beside(run=run, meanwhile=(Run(argv=("touch", one)),)))
+    live.act(Start(name="a", run=run))
+    assert heard.commands[-1].endswith(" &")
+    live.act(Run(argv=("touch", one)))
+    live.act(Join(name="a"))
     assert Path(two).exists()
-    for bad in (
-        Beside(run=Run(argv=("false",)), meanwhile=(Run(argv=("true",)),)),
-        Beside(run=Run(argv=("true",)), meanwhile=(Run(argv=("false",)),)),
-        Beside(run=Run(argv=("no-such-program",)), meanwhile=()),
-    ):
-        with pytest.raises(StepFailedError):
-            live.act(bad)
 
 
 @pytest.mark.programs
-def test_beside_ends_what_it_began(live, tmp_path):
-    """Where the others fail, nothing is left at work."""
+@pytest.mark.parametrize("program", ["false", "no-such-program"])
+def test_background_that_fails(live, program):
+    """It is told at the latest where it is waited for."""
+    live.act(Start(name="a", run=Run(argv=("sh", "-c", "sleep 0.2; exec $0", program))))
+    with pytest.raises(StepFailedError, match=r"status (1|127)"):
+        live.act(Join(name="a"))
+
+
+@pytest.mark.programs
+def test_background_that_fails_at_once(live):
+    """What comes next is not begun."""
+    live.act(Start(name="a", run=Run(argv=("no-such-program",))))
+    with pytest.raises(StepFailedError, match="no-such-program"):
+        live.act(Run(argv=("sleep", "60")))
+
+
+@pytest.mark.programs
+def test_background_ends_with_the_world(live, tmp_path):
+    """Where a step fails, nothing is left at work."""
     pid = tmp_path / "pid"
     run = Run(argv=("sh", "-c", 'echo $$ > "$0"; exec sleep 60', str(pid)))
-    wait = 'until [ -s "$0" ]; do sleep 0.05; done; exit 1'
-    other = Run(argv=("sh", "-c", wait, str(pid)))
-    with pytest.raises(StepFailedError):
-        live.act(Beside(run=run, meanwhile=(other,)))
+    live.act(Start(name="a", run=run))
+    live.act(Run(argv=("sh", "-c", 'until [ -s "$0" ]; do sleep 0.05; done', str(pid))))
+    live.close()
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
 
 

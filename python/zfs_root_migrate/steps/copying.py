@@ -277,6 +277,7 @@ def delta(config: Config, facts: Facts, layout: Layout) -> Step:
         "copier",
         hazard=Hazard.REVERSIBLE,
         needs=("sources",),
+        undone_by=("pool", "array"),
         actions=actions,
         seconds=10 + files // FILES_PER_SECOND,
     )

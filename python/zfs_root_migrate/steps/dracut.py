@@ -3,20 +3,22 @@
 import re
 
 from zfs_root_migrate.model import Kernel, System
-from zfs_root_migrate.paths import STATE
-from zfs_root_migrate.step import Probe
+from zfs_root_migrate.paths import BUILD, CACHE, STATE
+from zfs_root_migrate.step import Action, Join, Probe, Run, Start, WriteFile
+from zfs_root_migrate.steps import probes
 
-CONF = "/etc/dracut.conf.d/zfs-root-migrate.conf"
-# what is in there is never copied to nor deleted by a copying pass beside it
-TMPDIR = STATE
+CONF_DIRECTORY = "/etc/dracut.conf.d"
+CONF = f"{CONF_DIRECTORY}/zfs-root-migrate.conf"
+ZPOOL_CACHE = "/etc/zfs/zpool.cache"
+STARTED = "dracut"
 OTHER_ROOTS = (
     "btrfs cifs crypt dm dmraid fcoe fcoe-uefi iscsi lvm mdraid multipath nbd nfs "
     "overlay-root overlayfs virtfs virtiofs"
 )
 
 
-def conf() -> str:
-    """Return dracut's configuration for the new root.
+def conf(*items: str) -> str:
+    """Return dracut's configuration, with these files in the image.
 
     hostonly is off: the image has to start the machine with either disk, behind
     whichever controller it is found.
@@ -25,7 +27,7 @@ def conf() -> str:
         "# Written by zfs-root-migrate: the root is on ZFS.\n"
         'hostonly="no"\n'
         'add_dracutmodules+=" zfs "\n'
-        'install_items+=" /etc/hostid /etc/zfs/zpool.cache "\n'
+        f'install_items+=" {" ".join(items)} "\n'
         "# for roots of other kinds; they only make the image larger\n"
         f'omit_dracutmodules+=" {OTHER_ROOTS} "\n'
     )
@@ -33,7 +35,48 @@ def conf() -> str:
 
 def command(release: str, image: str) -> tuple[str, ...]:
     """Return the command that makes the image of a kernel."""
-    return ("dracut", "--force", "--tmpdir", TMPDIR, "--kver", release, image)
+    return ("dracut", "--force", "--tmpdir", STATE, "--kver", release, image)
+
+
+# the user's own configuration counts, and ours comes in its place among the others
+_COPY_CONF = 'rm -rf "$0"; mkdir "$0"; [ ! -d "$1" ] || cp -a "$1/." "$0"'
+
+
+def ahead(release: str, image: str) -> tuple[Action, ...]:
+    """Return what starts making an image for the new root in the running one.
+
+    The programs and modules are the same in both. The pool cache is not: what the
+    running root has in its place is hidden behind the new one, in the tool's own mount
+    namespace, and where it has none, dracut is given it.
+    """
+    confs = f"{BUILD}/dracut.conf.d"
+    return (
+        Run(argv=("sh", "-ec", _COPY_CONF, confs, CONF_DIRECTORY)),
+        WriteFile(
+            path=f"{confs}/{CONF.rpartition('/')[2]}", content=conf("/etc/hostid")
+        ),
+        Run(
+            argv=("mount", "--bind", CACHE, ZPOOL_CACHE),
+            when=probes.exists(ZPOOL_CACHE),
+        ),
+        Start(
+            name=STARTED,
+            run=Run(
+                argv=(
+                    *("dracut", "--force", "--tmpdir", BUILD, "--confdir", confs),
+                    *("--include", CACHE, ZPOOL_CACHE, "--kver", release, image),
+                )
+            ),
+        ),
+    )
+
+
+def joined() -> tuple[Action, ...]:
+    """Return what waits for the image that `ahead` began."""
+    return (
+        Join(name=STARTED),
+        Run(argv=("umount", ZPOOL_CACHE), when=probes.is_mounted(ZPOOL_CACHE)),
+    )
 
 
 def proof(

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from zfs_root_migrate.layout import Layout
 from zfs_root_migrate.model import Boot, Facts, Generator, Kernel, System
-from zfs_root_migrate.paths import NEW, in_new
-from zfs_root_migrate.step import Beside, Hazard, Meanwhile, Probe, Run, Step, WriteFile
-from zfs_root_migrate.steps import dracut
+from zfs_root_migrate.paths import BUILD, NEW, in_new
+from zfs_root_migrate.step import Action, Hazard, Probe, Run, Step, WriteFile
+from zfs_root_migrate.steps import dracut, probes
+from zfs_root_migrate.steps.probes import make_directory
 
 ImageProof = Callable[
     [Kernel, str, str, tuple[str, ...], str | None], tuple[Probe, ...]
@@ -22,12 +23,16 @@ ImageProof = Callable[
 class Maker:
     """What a generator needs to be told, and how its image is looked into.
 
-    `reads_cache` tells whether its images may import by the pool cache that is in them.
+    `ahead` starts making an image of a release in the running root, at a path; `joined`
+    waits for it. `reads_cache` tells whether its images may import by the pool cache
+    that is in them.
     """
 
     conf_path: str
     conf: str
     command: Callable[[str, str], tuple[str, ...]]
+    ahead: Callable[[str, str], tuple[Action, ...]]
+    joined: Callable[[], tuple[Action, ...]]
     proof: ImageProof
     reads_cache: Callable[[System], bool]
     cache_is_fresh: Callable[..., Probe]
@@ -36,8 +41,10 @@ class Maker:
 MAKERS = {
     Generator.DRACUT: Maker(
         conf_path=dracut.CONF,
-        conf=dracut.conf(),
+        conf=dracut.conf("/etc/hostid", dracut.ZPOOL_CACHE),
         command=dracut.command,
+        ahead=dracut.ahead,
+        joined=dracut.joined,
         proof=dracut.proof,
         reads_cache=dracut.reads_cache,
         cache_is_fresh=dracut.cache_is_fresh,
@@ -89,35 +96,78 @@ def conf_file(boot: Boot) -> WriteFile:
     return WriteFile(path=in_new(used.conf_path), content=used.conf)
 
 
-def initramfs(facts: Facts, layout: Layout, meanwhile: tuple[Meanwhile, ...]) -> Step:
-    """Return the step that makes the initramfs of every kernel that has ZFS.
+def _build_dataset(layout: Layout) -> str:
+    return f"{layout.pool}/zfs-root-migrate-build"
 
-    It keeps one processor busy and the disks idle: `meanwhile` is done beside the first
-    image. It is always done anew, as what is done meanwhile has no proof.
+
+def _has_build(layout: Layout, *, holds: bool = True) -> Probe:
+    return Probe(argv=("zfs", "list", "-H", _build_dataset(layout)), holds=holds)
+
+
+def begin(facts: Facts, layout: Layout) -> Step:
+    """Return the step that begins to make the first kernel's initramfs.
+
+    It keeps a processor busy and the disks idle, and copying does the opposite. It is
+    made where there is room for certain, on the new disk.
     """
-    first, *others = bootable(facts.boot)
-    kernels = (first, *others)
+    kernel = bootable(facts.boot)[0]
+    dataset = _build_dataset(layout)
     return Step(
-        id="initramfs",
-        title="Make the initramfs; meanwhile copy what changed and compare every file",
-        reason="the initramfs imports the pool and mounts the root; it is made in the "
-        "new root, where its hostid and pool cache are. Every file is read back from "
-        "the new disks by code that shares nothing with the copier",
+        id="initramfs-begin",
+        title="Begin to make the initramfs",
+        reason="it needs nothing but what the running root has as well, so it is made "
+        "while the files are copied",
         hazard=Hazard.REVERSIBLE,
-        needs=("files",),
+        needs=("mount",),
         undone_by=("pool", "array"),
         actions=(
-            Beside(run=make(facts.boot, first, chroot=NEW), meanwhile=meanwhile),
+            make_directory(BUILD),
+            Run(
+                argv=("zfs", "create", "-u", "-o", "mountpoint=legacy", dataset),
+                when=_has_build(layout, holds=False),
+            ),
+            Run(
+                argv=("mount", "-t", "zfs", dataset, BUILD),
+                when=probes.is_mounted(BUILD, holds=False),
+            ),
+            *maker(facts.boot).ahead(
+                kernel.release, in_new(f"{image_path(kernel)}.new")
+            ),
+        ),
+        always=True,
+    )
+
+
+def initramfs(facts: Facts, layout: Layout) -> Step:
+    """Return the step that has the initramfs of every kernel that has ZFS in place."""
+    kernels = bootable(facts.boot)
+    others = kernels[1:]
+    used = maker(facts.boot)
+    return Step(
+        id="initramfs",
+        title="Put the initramfs in place",
+        reason="the initramfs imports the pool and mounts the root; the module, the "
+        "hostid and the pool cache in it are looked at",
+        hazard=Hazard.REVERSIBLE,
+        needs=("files", "initramfs-begin"),
+        undone_by=("pool", "array"),
+        actions=(
+            *used.joined(),
+            Run(argv=("umount", BUILD), when=probes.is_mounted(BUILD)),
+            Run(
+                argv=("zfs", "destroy", _build_dataset(layout)),
+                when=_has_build(layout),
+            ),
             *(make(facts.boot, kernel, chroot=NEW) for kernel in others),
             *(place(kernel, chroot=NEW) for kernel in kernels),
         ),
         proof=tuple(
             probe
             for kernel in kernels
-            for probe in maker(facts.boot).proof(
+            for probe in used.proof(
                 kernel, image_path(kernel), layout.hostid, layout.vdevs, NEW
             )
         ),
         always=True,
-        seconds=40 * len(kernels),
+        seconds=20 + 40 * len(others),
     )

@@ -368,7 +368,8 @@ class Machine:
 
     def _mount(self, *argv: str) -> Result:
         source, path = argv[-2:]
-        if self.files.read(path) != DIRECTORY:
+        kind = self.files.read(path)
+        if kind is None or (argv[0] == "--bind") < (kind != DIRECTORY):
             return NO
         if argv[0] == "--bind":
             self.files.own[path] = self.files.place(source)
@@ -396,6 +397,16 @@ class Machine:
     def _dracut(self, *argv: str) -> Result:
         release, image = argv[-2], argv[-1]
         hostid, cache = self._read("/etc/hostid"), self._read("/etc/zfs/zpool.cache")
+        if "--include" in argv and cache is None:
+            # what is there already is kept
+            one, other = argv[argv.index("--include") + 1 :][:2]
+            assert other == "/etc/zfs/zpool.cache"
+            cache = self._read(one)
+        confs = "/etc/dracut.conf.d"
+        if "--confdir" in argv:
+            confs = argv[argv.index("--confdir") + 1]
+        if " zfs " not in (self._read(f"{confs}/zfs-root-migrate.conf") or ""):
+            return NO
         text = f"release {release}\nhostid {hostid}\n{cache}\n"
         self.files.write(self._path(image), text)
         return OK

@@ -72,12 +72,20 @@ def _clear_disk(machine: "Machine", _: str, words: tuple[str, ...]) -> "Result":
     return 0, ""
 
 
+def _copy_conf(machine: "Machine", _: str, words: tuple[str, ...]) -> "Result":
+    new, old = words
+    machine.files.make_directory(new)
+    machine.files.copy(old, new, (), 10**9)
+    return 0, ""
+
+
 def _inside(_machine: "Machine", _script: str, _: tuple[str, ...]) -> "Result":
     return 0, ""
 
 
 _SCRIPTS = (
     ("realpath", _inside),
+    ("cp -a", _copy_conf),
     ("blockdev --flushbufs", _freshly),
     ("mv -f", _replace),
     ("lsinitrd", _image),

@@ -240,6 +240,11 @@ def zfs(  # noqa: C901 - one case for each
         return NO
     if verb == "list":
         return 0, name + "\n"
+    if verb == "destroy":
+        if any(place[0] == name for place in machine.files.own.values()):
+            return NO
+        del machine.datasets[name], machine.files.trees[name]
+        return OK
     if verb == "set":
         key, _, value = argv[0].partition("=")
         machine.datasets[name][key] = value

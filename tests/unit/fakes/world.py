@@ -12,13 +12,14 @@ from zfs_root_migrate.runner import Answer
 from zfs_root_migrate.step import (
     Action,
     Await,
-    Beside,
     CompareTrees,
     Consult,
     CopyTree,
+    Join,
     Probe,
     Require,
     Run,
+    Start,
     Step,
     WriteFile,
 )
@@ -80,6 +81,11 @@ class SimulatedWorld:
         """Bind both."""
         self.machine = machine
         self.fate = fate
+        self.started: set[str] = set()
+
+    def close(self) -> None:
+        """End what runs in the background."""
+        self.started.clear()
 
     def holds(self, probe: Probe) -> bool:
         """Ask the machine."""
@@ -111,10 +117,12 @@ class SimulatedWorld:
             case CompareTrees():
                 for pair in action.pairs:
                     self._compare(pair)
-            case Beside():
-                # the machine knows no time: one after the other is one of the orders
-                for other in (action.run, *action.meanwhile):
-                    self._act(other)
+            case Start():
+                # the machine knows no time: at once is one of the orders
+                self.started.add(action.name)
+                self._act(action.run)
+            case Join():
+                self.started.remove(action.name)
             case Consult():
                 # whatever it says; but it needs the new root to say it of
                 assert action.chroot is not None
