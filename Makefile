@@ -9,16 +9,18 @@ export PYTHONDONTWRITEBYTECODE := 1
 # what the maintainer's targets run under; they need nothing but Python and git
 BARE = PYTHONPATH= $$(tests/bootstrap python) -m
 
-.PHONY: help demo test test-fast lint man bench guest setup setup-guest clean \
-	dist manifest release-check set-home
+.PHONY: help demo test test-fast lint man bench bench-copy guest setup setup-guest \
+	clean dist manifest release-check set-home
 
 help:
 	@echo 'make demo       migrate a running system in a throw-away virtual machine'
-	@echo 'make test       all tests: the fast ones, then real boots (up to an hour)'
+	@echo 'make test       all tests: the fast ones, long ones of the copy, then real boots'
+	@echo '                (up to an hour)'
 	@echo 'make test-fast  linters and unit tests (two minutes at most)'
 	@echo 'make lint       ruff and mypy'
 	@echo 'make man        write the manual pages anew, and test them'
 	@echo 'make bench      time check, then the tool against the job done by hand'
+	@echo 'make bench-copy the copy against rsync, as root; BENCH=--quick for a short form'
 	@echo 'make guest      build the virtual machine and print where its disk is'
 	@echo 'make clean      remove what the tests left in the checkout'
 	@echo
@@ -41,6 +43,7 @@ lint: setup
 	$(PY) -m ruff check $(LINTED)
 	$(PY) -m mypy --config-file python/pyproject.toml python/zfs_root_migrate
 	$(PY) -m mypy --config-file python/pyproject.toml -p tests.vm
+	$(PY) -m mypy --config-file python/pyproject.toml -p tests.copy
 	$(PY) -m mypy --config-file python/pyproject.toml -p overlay
 
 # from the sources beside them and from the program
@@ -48,9 +51,10 @@ man: setup
 	UPDATE_MANUAL=1 $(PY) -m pytest -q tests/unit/test_manual.py
 
 test-fast: lint
-	$(PY) -m pytest -q -m "not boot" tests
+	$(PY) -m pytest -q -m "not boot and not slow" tests
 
 test: test-fast setup-guest
+	$(PY) -m pytest -v -m slow tests/copy
 	$(PY) -m tests.vm.build
 	$(PY) -m pytest -v -m boot tests/vm/boots
 
@@ -65,6 +69,9 @@ bench: setup
 	@tests/bootstrap guest
 	@$(PY) -m tests.vm.build >/dev/null
 	@$(PY) -m tests.vm.bench
+
+bench-copy: setup
+	@$(PY) -m tests.copy.bench $(BENCH)
 
 guest: setup-guest
 	@$(PY) -m tests.vm.build

@@ -7,6 +7,7 @@ import pkgutil
 import pytest
 
 import overlay
+import tests.copy
 import tests.vm
 import zfs_root_migrate
 from tests.unit.checks.machines import CONFIG, base
@@ -20,7 +21,7 @@ GIVEN = {"storage": base().storage, "layout": design(CONFIG, base())}
 
 def modules():
     """Yield the names of all modules of the program and of what surrounds it."""
-    for top in (zfs_root_migrate, tests.vm, overlay):
+    for top in (zfs_root_migrate, tests.copy, tests.vm, overlay):
         for found in pkgutil.walk_packages(top.__path__, f"{top.__name__}."):
             if not any(part in found.name.split(".") for part in NOT_IMPORTED):
                 yield found.name

@@ -1,17 +1,21 @@
 #!/usr/bin/python3
 """Writes down all that a tree is, and compares two such lists.
 
-    manifest.py scan ROOT [--one-file-system] [--exclude PATH ...] > A.jsonl
-    manifest.py compare A.jsonl B.jsonl [--ignore FIELD ...] [--exclude PATH ...]
+    manifest.py scan ROOT [--one-file-system] [--flags iad] [--exclude PATH ...] > A
+    manifest.py compare A B [--ignore FIELD ...] [--exclude PATH ...]
 
 One JSON object a line, sorted by path.  Not compared: the sizes of directories, times
 of access and change, numbers of blocks.  A file that is half holes in A must be so in
 B; the other way round is no difference, as ZFS makes holes of zeros by itself.
+Flags (chattr) are looked at where letters are given: not every file system has all.
+A tree may be of any depth.
 Standard library only, one file, and no code of what it is to judge.
 """
 
 import argparse
 import base64
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -28,6 +32,12 @@ RECORD = 128 * 1024
 # smaller files are not looked at for holes
 SPARSE_FROM = 64 * 1024
 CHUNK = 1024 * 1024
+# bytes of a path that are given to the kernel at once: longer than any name, shorter
+# than PATH_MAX
+PIECE = 3000
+# include/uapi/linux/fs.h; the ioctl's number is that of a machine of 64 bits
+GET_FLAGS = 0x80086601
+FLAGS = {"i": 0x10, "a": 0x20, "d": 0x40, "A": 0x80, "S": 0x8, "D": 0x10000}
 TYPES = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "directory",
@@ -38,43 +48,67 @@ TYPES = {
     stat.S_IFSOCK: "socket",
 }
 SHOWN = 240
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 @dataclass
 class Scan:
-    """A walk over a tree; names are kept as the bytes they are."""
+    """A walk over a tree; names are kept as the bytes they are.
+
+    One directory is open at a time, so depth costs neither descriptors nor stack.
+    """
 
     excluded: frozenset[bytes] = frozenset()
     one_file_system: bool = False
+    flags: str = ""
     entries: list[tuple[bytes, Entry]] = field(default_factory=list)
     _groups: dict[tuple[int, int], list[int]] = field(default_factory=dict)
 
     def run(self, root: Path) -> Iterator[Entry]:
         """Yield an entry for everything in the tree, sorted by path."""
-        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        top = os.open(root, DIRECTORY)
         try:
-            status = os.fstat(descriptor)
+            status = os.fstat(top)
             entry = _common(status)
-            entry["xattrs"] = _xattrs(b"/proc/self/fd/%d" % descriptor, follow=True)
+            entry["xattrs"] = _xattrs(b"/proc/self/fd/%d" % top, follow=True)
+            if self.flags:
+                entry["flags"] = _flags(top, b".", self.flags)
             self.entries.append((b".", entry))
-            self._directory(descriptor, b"", status.st_dev)
+            waiting = self._directory(top, b"", status.st_dev)
+            while waiting:
+                waiting += self._below(top, waiting.pop(), status.st_dev)
         finally:
-            os.close(descriptor)
+            os.close(top)
         self._name_groups()
         for path, entry in sorted(self.entries, key=lambda pair: pair[0]):
             yield {**_encode_path(path), **entry}
 
-    def _directory(self, descriptor: int, prefix: bytes, device: int) -> None:
+    def _below(self, top: int, path: bytes, device: int) -> list[bytes]:
+        try:
+            descriptor = _open_below(top, path)
+        except OSError as error:
+            self.entries.append((path, {"error": str(error.strerror)}))
+            return []
+        try:
+            return self._directory(descriptor, path + b"/", device)
+        finally:
+            os.close(descriptor)
+
+    def _directory(self, descriptor: int, prefix: bytes, device: int) -> list[bytes]:
+        """Take down what is in a directory; return the directories to look into."""
+        found: list[bytes] = []
         for name in sorted(os.fsencode(name) for name in os.listdir(descriptor)):
             path = prefix + name
             if path in self.excluded:
                 continue
             try:
-                self._one(descriptor, name, path, device)
+                if self._one(descriptor, name, path, device):
+                    found.append(path)
             except OSError as error:
                 self.entries.append((path, {"error": str(error.strerror)}))
+        return found
 
-    def _one(self, parent: int, name: bytes, path: bytes, device: int) -> None:
+    def _one(self, parent: int, name: bytes, path: bytes, device: int) -> bool:
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
         entry = _common(status)
         entry["xattrs"] = _xattrs(b"/proc/self/fd/%d/" % parent + name, follow=False)
@@ -82,18 +116,14 @@ class Scan:
             entry |= _content(parent, name, status.st_size)
         elif stat.S_ISLNK(status.st_mode):
             entry["target"] = _text(os.readlink(name, dir_fd=parent))
+        if self.flags and entry["type"] in {"file", "directory"}:
+            entry["flags"] = _flags(parent, name, self.flags)
         if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
             identity = (status.st_dev, status.st_ino)
             self._groups.setdefault(identity, []).append(len(self.entries))
         self.entries.append((path, entry))
         crosses = self.one_file_system and status.st_dev != device
-        if stat.S_ISDIR(status.st_mode) and not crosses:
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-            descriptor = os.open(name, flags, dir_fd=parent)
-            try:
-                self._directory(descriptor, path + b"/", device)
-            finally:
-                os.close(descriptor)
+        return stat.S_ISDIR(status.st_mode) and not crosses
 
     def _name_groups(self) -> None:
         """Name each group of hard links after the first of its paths."""
@@ -103,6 +133,34 @@ class Scan:
             first = min(self.entries[number][0] for number in numbers)
             for number in numbers:
                 self.entries[number][1]["links"] = _text(first)
+
+
+def _open_below(top: int, path: bytes) -> int:
+    """Open a directory by a path of any length, piece by piece."""
+    here, rest = os.dup(top), path
+    while rest:
+        end = rest.rfind(b"/", 0, PIECE) if len(rest) > PIECE else len(rest)
+        try:
+            below = os.open(rest[:end], DIRECTORY, dir_fd=here)
+        finally:
+            os.close(here)
+        here, rest = below, rest[end + 1 :]
+    return here
+
+
+def _flags(parent: int, name: bytes, letters: str) -> str:
+    """Return which of the letters of chattr(1) are set."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOATIME
+    descriptor = os.open(name, flags, dir_fd=parent)
+    found = bytearray(8)
+    try:
+        # a file system without flags has none set
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(descriptor, GET_FLAGS, found)
+    finally:
+        os.close(descriptor)
+    number = int.from_bytes(found[:4], sys.byteorder)
+    return "".join(letter for letter in letters if number & FLAGS[letter])
 
 
 def _common(status: os.stat_result) -> Entry:
@@ -282,6 +340,7 @@ def main() -> int:
     scan = verbs.add_parser("scan")
     scan.add_argument("root", type=Path)
     scan.add_argument("--one-file-system", action="store_true")
+    scan.add_argument("--flags", default="", metavar="LETTERS")
     scan.add_argument("--exclude", nargs="+", action="extend", default=[])
     both = verbs.add_parser("compare")
     both.add_argument("before", type=Path)
@@ -290,7 +349,7 @@ def main() -> int:
     both.add_argument("--exclude", nargs="+", action="extend", default=[])
     options = parser.parse_args()
     if options.verb == "scan":
-        walk = Scan(_paths(options.exclude), options.one_file_system)
+        walk = Scan(_paths(options.exclude), options.one_file_system, options.flags)
         for entry in walk.run(options.root):
             sys.stdout.write(json.dumps(entry, sort_keys=True) + "\n")
         return 0

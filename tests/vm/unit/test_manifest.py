@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -199,6 +200,44 @@ def test_names_that_are_not_text(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(name)).touch()
     paths = [manifest.entry_path(entry) for entry in scan(tmp_path)]
     assert name in paths
+
+
+def test_paths_of_any_length(tmp_path: Path) -> None:
+    """A tree may be deeper than a path may be long, and than Python may recurse."""
+    levels = 1200
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("deep", dir_fd=here)
+        below = os.open("deep", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(os.open("end", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    before = scan(tmp_path)
+    os.mkfifo("other", dir_fd=here)
+    after = scan(tmp_path)
+    os.close(here)
+    bottom = "deep/" * levels
+    found = changed(compare(before, after, ignore=["mtime_ns"]))
+    assert found == {(bottom + "other", "added")}
+    assert manifest.entry_path(before[-1]) == f"{bottom}end".encode()
+    subprocess.run(["rm", "-rf", tmp_path / "deep"], check=True)
+
+
+def test_flags_are_found(tmp_path: Path) -> None:
+    """Flags are compared where their letters are given."""
+    file, folder = tmp_path / "f", tmp_path / "d"
+    file.touch()
+    folder.mkdir()
+
+    def flags() -> dict[bytes, str]:
+        entries = Scan(flags="iad").run(tmp_path)
+        return {manifest.entry_path(one): one["flags"] for one in entries}
+
+    before = flags()
+    if subprocess.run(["chattr", "+d", file, folder], check=False).returncode:
+        pytest.skip("no flags on this file system")
+    assert before == {b".": "", b"d": "", b"f": ""}
+    assert flags() == {b".": "", b"d": "d", b"f": "d"}
 
 
 def test_holes_that_appear_are_no_difference(tmp_path: Path) -> None:

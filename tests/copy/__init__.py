@@ -1,0 +1,1 @@
+"""Tests of the copy engine: on real file systems, judged by code of their own."""

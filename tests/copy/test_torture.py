@@ -1,0 +1,180 @@
+"""The torture tree and every kind of change to it, through three passes."""
+
+import mmap
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.copy import hard, judge
+from tests.copy.changes import KINDS, NOT_FOR_RSYNC
+from tests.copy.conftest import Mount
+from tests.copy.engine import RSYNC, Engine, Pass
+from tests.copy.mutate import Mutator
+
+WALK, TABLES = ("--detect", "walk"), ("--detect", "tables")
+# longer than the kernel's tick: what is younger may be copied again, to be sure
+TICK_S = 0.05
+
+
+def settled(engine: Engine) -> Pass:
+    """Make a pass a little after the last change."""
+    time.sleep(TICK_S)
+    done = engine.run()
+    assert (done.status, done.error) == (0, ""), done.complaints
+    return done
+
+
+def three_passes(engine: Engine, mutator: Mutator, times: int) -> None:
+    """Copy, change, copy, copy; the trees are equal after each of the passes."""
+    source, destination = engine.source, engine.destination
+    first = settled(engine)
+    assert judge.differences(source, destination) == []
+    assert first.copied > 0
+    assert first.not_kept == []
+    mutator.each(times)
+    assert KINDS.keys() == mutator.done.keys()
+    second = settled(engine)
+    assert judge.differences(source, destination) == []
+    assert 0 < second.copied < first.copied
+    before = judge.touched(destination)
+    third = settled(engine)
+    assert (third.copied, third.removed, third.bytes) == (0, 0, 0)
+    assert judge.touched(destination) == before
+
+
+@pytest.fixture
+def fast_tree(mount: Mount) -> tuple[Path, Path]:
+    """Return a torture tree in memory, and room for a copy."""
+    source, destination = mount("tmpfs", "old").path, mount("tmpfs", "new").path
+    refused = hard.build(source / "t", hard.Wanted(small=True, crowd=300))
+    assert refused == []
+    return source, destination
+
+
+def test_torture_in_memory(fast_tree: tuple[Path, Path], tmp_path: Path) -> None:
+    """Everything is kept, every kind of change is seen, and then there is no more."""
+    engine = Engine(*fast_tree, state=tmp_path / "state", options=WALK)
+    three_passes(engine, Mutator(fast_tree[0] / "t", random.Random(1)), 8)
+
+
+def test_without_state(fast_tree: tuple[Path, Path]) -> None:
+    """Without a state every pass is a full one, over what is there already."""
+    engine = Engine(*fast_tree)
+    first = settled(engine)
+    Mutator(fast_tree[0] / "t", random.Random(2)).each(3)
+    second = settled(engine)
+    assert judge.differences(*fast_tree) == []
+    assert second.copied > 0.5 * first.copied
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("old", "new", "detect"),
+    [
+        ("ext4", "ext4", WALK),
+        ("ext4", "tmpfs", TABLES),
+        ("xfs", "ext4", WALK),
+        ("btrfs", "xfs", WALK),
+        ("tmpfs", "btrfs", WALK),
+    ],
+)
+def test_torture_on_disks(
+    mount: Mount, tmp_path: Path, old: str, new: str, detect: tuple[str, str]
+) -> None:
+    """The same between the file systems that there are, and on a larger scale."""
+    source, destination = mount(old, "old").path, mount(new, "new").path
+    # what a file system has no room for, such as many large attributes, is left out
+    hard.build(source / "t", hard.Wanted())
+    engine = Engine(source, destination, tmp_path / "state", detect)
+    three_passes(engine, Mutator(source / "t", random.Random(3)), 12)
+
+
+@pytest.mark.slow
+def test_crowd(mount: Mount, tmp_path: Path) -> None:
+    """A directory may have 100,000 names."""
+    source, destination = mount("ext4", "old").path, mount("tmpfs", "new").path
+    hard.build(source / "t", hard.Wanted(small=True, crowd=100_000))
+    engine = Engine(source, destination, tmp_path / "state")
+    three_passes(engine, Mutator(source / "t", random.Random(4)), 5)
+
+
+@pytest.mark.slow
+def test_walk_and_tables_see_the_same(mount: Mount, tmp_path: Path) -> None:
+    """The raw inode tables lead to the same copy as the walk, pass by pass."""
+    source = mount("ext4", "old").path
+    engines = [
+        Engine(source, mount("tmpfs", detect[1]).path, tmp_path / detect[1], detect)
+        for detect in (WALK, TABLES)
+    ]
+    hard.build(source / "t", hard.Wanted(small=True, crowd=500))
+    mutator = Mutator(source / "t", random.Random(5))
+    for _ in range(6):
+        walk, tables = map(settled, engines)
+        assert (walk.method, tables.method) == ("walk", "tables")
+        assert walk.copied == tables.copied
+        assert walk.removed == tables.removed
+        for engine in engines:
+            assert judge.differences(source, engine.destination) == []
+        mutator.each(2)
+
+
+@pytest.mark.parametrize(
+    "detect", [WALK, pytest.param(TABLES, marks=pytest.mark.slow)], ids=lambda d: d[1]
+)
+def test_store_to_a_page_that_is_dirty(
+    mount: Mount, tmp_path: Path, detect: tuple[str, str]
+) -> None:
+    """A second store by a mapping does not move ctime, unless somebody synced."""
+    source, destination = mount("ext4", "old").path, mount("tmpfs", "new").path
+    file = source / "mapped"
+    file.write_bytes(bytes(8192))
+    engine = Engine(source, destination, tmp_path / "state", detect)
+    with file.open("r+b") as stream, mmap.mmap(stream.fileno(), 8192) as mapped:
+        for number in range(4):
+            mapped[number] = 1 + number
+            settled(engine)
+            assert (destination / "mapped").read_bytes() == file.read_bytes()
+            # to the page that was clean after the sync of that pass, and twice
+            mapped[100] = 1 + number
+            mapped[200 + number] = 9
+    settled(engine)
+    assert judge.differences(source, destination) == []
+
+
+def test_rsync_cross_check(mount: Mount) -> None:
+    """The comparator agrees with rsync wherever rsync keeps what there is."""
+    source, destination = mount("tmpfs", "old").path, mount("tmpfs", "new").path
+    hard.build(source / "t", hard.Wanted(small=True, crowd=300, plain=True))
+    engine = Engine(source, destination, command=RSYNC)
+    mutator = Mutator(source / "t", random.Random(6))
+    for _ in range(2):
+        done = engine.run()
+        assert done.status == 0, done.error
+        assert judge.differences(source, destination) == []
+        mutator.each(3, without=NOT_FOR_RSYNC)
+
+
+# what needs more than a tree of plain files to begin with
+MORE = {"leave_links", "move", "unprotect"}
+
+
+@pytest.mark.parametrize("kind", sorted(NOT_FOR_RSYNC - MORE))
+def test_the_changes_bite(mount: Mount, kind: str) -> None:
+    """What rsync misses by size and time is found by the comparator."""
+    source, destination = mount("tmpfs", "old").path, mount("tmpfs", "new").path
+    for number in range(20):
+        (source / str(number)).write_bytes(os.urandom(5000))
+        os.utime(source / str(number), ns=(0, 10**18))
+    (source / "folder").mkdir()
+    engine = Engine(source, destination, command=RSYNC)
+    assert engine.run().status == 0
+    mutator = Mutator(source, random.Random(7))
+    for _ in range(3):
+        mutator.one(kind)
+    assert mutator.done[kind] > 0
+    assert judge.differences(source, destination) != []
+    assert engine.run().status == 0
+    assert judge.differences(source, destination) != []
