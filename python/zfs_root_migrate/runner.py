@@ -281,6 +281,29 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+def fork(work: Callable[[], None]) -> int:
+    """Start a process that does this piece of our own work; return its number.
+
+    It dies with this one and never returns from here; whoever starts it waits for it.
+    """
+    us = os.getpid()
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        _die_with_parent()
+        if os.getppid() == us:
+            work()
+            status = 0
+    except BaseException:  # noqa: BLE001 - nothing above this belongs to this process
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
 def enter_own_mounts() -> None:
     """Give this process a mount namespace of its own.
 

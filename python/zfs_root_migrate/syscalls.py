@@ -1,7 +1,7 @@
 """System calls that Python does not have. Part of the rim.
 
-Nothing here changes a system: files are asked for their attributes, and a file system
-is shown without what is mounted upon it, to this process alone.
+Files are asked for their attributes, a file system is shown without what is mounted
+upon it, to this process alone, and the copier sets the flags of its copies.
 """
 
 import contextlib
@@ -25,7 +25,28 @@ _AT_SYMLINK_NOFOLLOW, _AT_NO_AUTOMOUNT = 0x100, 0x800
 _STATX = struct.Struct("=8xQI8xH2xQ96xII112x")
 # include/uapi/linux/fs.h; the numbers of a machine of 64 bits
 FLAG_CASEFOLD = 0x40000000
+# what a user sets by chattr(1); the rest is the file system's own business
+FLAG_LETTERS = {
+    0x4: "c",
+    0x8: "S",
+    0x10: "i",
+    0x20: "a",
+    0x40: "d",
+    0x80: "A",
+    0x4000: "j",
+    0x8000: "t",
+    0x10000: "D",
+    0x20000: "T",
+    0x800000: "C",
+    0x20000000: "P",
+    0x40000000: "F",
+}
+FLAGS_OF_USERS = sum(FLAG_LETTERS)
+# immutable and append-only; and nodump, the third that most file systems keep
+FLAGS_THAT_FORBID = 0x30
+FLAGS_KEPT = 0x70
 _FS_IOC_GETFLAGS = 0x80086601
+_FS_IOC_SETFLAGS = 0x40086602
 _FS_IOC_FSGETXATTR = 0x801C581F
 _FSXATTR = struct.Struct("=12xI12x")
 # include/uapi/linux/mount.h; one number on every machine
@@ -71,10 +92,55 @@ def chattr_flags(descriptor: int) -> int:
 
     A file system without them, such as vfat, says so.
     """
+    return get_flags(descriptor) or 0
+
+
+def get_flags(descriptor: int) -> int | None:
+    """Return the flags of chattr(1), or None where the file system has none."""
     data = bytearray(8)
-    with contextlib.suppress(OSError):
+    try:
         fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, data)
+    except OSError:
+        return None
     return int.from_bytes(data[:4], "little")
+
+
+def add_flags(descriptor: int, flags: int) -> int:
+    """Set flags, each that the file system takes; return all that are set then.
+
+    Asked for at once, one that is not taken has all refused, so the second try is one
+    by one.
+    """
+    here = get_flags(descriptor)
+    if here is None:
+        return 0
+    if not _set_flags(descriptor, here | flags):
+        for flag in FLAG_LETTERS:
+            if flags & flag and _set_flags(descriptor, here | flag):
+                here |= flag
+    return get_flags(descriptor) or 0
+
+
+def clear_flags(descriptor: int, flags: int) -> None:
+    """Take flags away, where that is allowed."""
+    here = get_flags(descriptor)
+    if here is not None and here & flags:
+        _set_flags(descriptor, here & ~flags)
+
+
+def _set_flags(descriptor: int, flags: int) -> bool:
+    try:
+        fcntl.ioctl(descriptor, _FS_IOC_SETFLAGS, flags.to_bytes(8, "little"))
+    except OSError:
+        return False
+    return True
+
+
+def sync_file_system(descriptor: int) -> None:
+    """Write all that is not yet on the disk of one file system, syncfs(2)."""
+    if _libc.syncfs(ctypes.c_int(descriptor)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def project(descriptor: int) -> int:

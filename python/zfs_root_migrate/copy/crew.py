@@ -1,0 +1,220 @@
+"""Worker processes and the queue that they take directories from."""
+
+import mmap
+import os
+import selectors
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from signal import SIGINT, SIGTERM
+from types import FrameType
+from typing import Any
+
+from zfs_root_migrate import runner
+from zfs_root_migrate.copy import worker
+from zfs_root_migrate.copy.folder import Link, Sides, Task
+from zfs_root_migrate.copy.links import Made
+from zfs_root_migrate.copy.order import Report
+from zfs_root_migrate.copy.problems import NO_ROOM, FatalError, StoppedError
+
+# how much is handed out at a time
+PORTION = 64
+
+
+@dataclass(slots=True)
+class _Mate:
+    """One worker, as its crew sees it."""
+
+    pid: int
+    to: int
+    back: int
+    idle: bool = False
+
+
+@dataclass(slots=True)
+class Heard:
+    """What workers have told, beside what goes into the report."""
+
+    links: list[Link] = field(default_factory=list)
+    made: list[Made] = field(default_factory=list)
+    copied: list[tuple[str, str]] = field(default_factory=list)
+    devices: dict[int, str] = field(default_factory=dict)
+
+
+class Crew:
+    """Hands work out, takes in what comes of it, and ends with all its workers."""
+
+    def __init__(
+        self,
+        sides: Sides,
+        jobs: int,
+        report: Report,
+        tell: Callable[[], None],
+        *,
+        verify: bool,
+    ) -> None:
+        """Start the workers; `tell` is called now and then while they work."""
+        self._verify = verify
+        self._report = report
+        self._tell = tell
+        self.heard = Heard()
+        self._queue: deque[Any] = deque()
+        self._shared = mmap.mmap(-1, mmap.PAGESIZE)
+        self._selector = selectors.DefaultSelector()
+        self._mates: list[_Mate] = []
+        self._failure: FatalError | StoppedError | None = None
+        try:
+            for _ in range(jobs):
+                self._start(sides)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, sides: Sides) -> None:
+        ins, to = os.pipe()
+        back, out = os.pipe()
+        others = [end for mate in self._mates for end in (mate.to, mate.back)]
+
+        def work() -> None:
+            # so that each sees its pipe end when the crew does
+            for end in (*others, to, back):
+                os.close(end)
+            worker.run_worker(sides, self._shared, ins, out, verify=self._verify)
+
+        pid = runner.fork(work)
+        os.close(ins)
+        os.close(out)
+        mate = _Mate(pid, to, back)
+        self._mates.append(mate)
+        self._selector.register(back, selectors.EVENT_READ, mate)
+
+    def perform(
+        self,
+        kind: int,
+        work: Sequence[Any],
+        every: float = 0.0,
+        on_time: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Have it all done; `on_time` is called every so many seconds meanwhile.
+
+        Raises FatalError or StoppedError when no worker is at work any more.
+        """
+        self._queue.extend(work)
+        due = time.monotonic() + every
+        with self._stoppable():
+            while True:
+                self._hand_out(kind)
+                if self._failure is not None and not self._mates:
+                    raise self._failure
+                if not self._queue and all(mate.idle for mate in self._mates):
+                    return
+                self._listen()
+                if every and time.monotonic() > due:
+                    on_time()
+                    due = time.monotonic() + every
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Let SIGINT and SIGTERM stop the workers, and not this between two bytes."""
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            self._shared[worker.STOP] = 1
+            self._failure = self._failure or StoppedError()
+
+        before = [(s, signal.signal(s, stop)) for s in (SIGINT, SIGTERM)]
+        try:
+            yield
+        finally:
+            for number, handler in before:
+                signal.signal(number, handler)
+
+    def _hand_out(self, kind: int) -> None:
+        idle = [mate for mate in self._mates if mate.idle]
+        if self._failure is not None:
+            self._queue.clear()
+            for mate in idle:
+                self._dismiss(mate)
+            return
+        for number, mate in enumerate(idle):
+            share = -(-len(self._queue) // (len(idle) - number))
+            portion = [self._queue.popleft() for _ in range(min(share, PORTION))]
+            if portion:
+                mate.idle = False
+                worker.send(mate.to, (kind, portion))
+        # nobody need look for work to give away while there is some
+        is_hungry = not self._queue and any(mate.idle for mate in self._mates)
+        self._shared[worker.HUNGRY] = is_hungry
+
+    def _listen(self) -> None:
+        for key, _ in self._selector.select(timeout=1.0):
+            mate: _Mate = key.data
+            message = worker.receive(mate.back)
+            if message is None:
+                self._dismiss(mate)
+                self._fail(FatalError("a worker process died"))
+                continue
+            self._take_in(mate, *message)
+        self._tell()
+
+    def _take_in(
+        self,
+        mate: _Mate,
+        kind: int,
+        counts: tuple[int, ...],
+        tasks: Sequence[Task],
+        links: list[Link],
+        problems: list[tuple[str, str, bool]],
+        copied: list[tuple[str, str]],
+        devices: list[tuple[int, str]],
+        made: list[Made],
+        failure: tuple[str, int] | None,
+    ) -> None:
+        self._report.tally.add(counts)
+        for path, what, is_error in problems:
+            self._report.note(path, what, error=is_error)
+        self.heard.links += links
+        self.heard.made += made
+        self.heard.copied += copied
+        self.heard.devices.update(devices)
+        if failure is not None:
+            self._fail(FatalError(*failure))
+            self._dismiss(mate)
+        elif kind == worker.STOPPED:
+            self._dismiss(mate)
+        else:
+            self._queue.extend(tasks)
+            mate.idle = kind == worker.IDLE
+
+    def _fail(self, failure: FatalError) -> None:
+        if self._failure is None:
+            self._failure = failure
+            self._report.fatal = str(failure)
+            self._report.full = failure.number in NO_ROOM
+        self._shared[worker.STOP] = 1
+
+    def _dismiss(self, mate: _Mate) -> None:
+        self._selector.unregister(mate.back)
+        self._mates.remove(mate)
+        os.close(mate.to)
+        os.close(mate.back)
+        os.waitpid(mate.pid, 0)
+
+    def close(self) -> None:
+        """End all workers that are left; those at work stop at the next file."""
+        self._shared[worker.STOP] = 1
+        for mate in tuple(self._mates):
+            self._dismiss(mate)
+        self._selector.close()
+
+
+def default_jobs() -> int:
+    """Return how many workers suit the machine.
+
+    Reading from a disk waits for it most of the time, and more than twice as fast with
+    eight at once; from memory, more than there are processors cost little.
+    """
+    return max(2, min(8, 4 * len(os.sched_getaffinity(0))))
+

@@ -1,0 +1,305 @@
+"""What was copied, by directory: names, inodes and change times. Kept between passes.
+
+`FILE` is the head: a few lines of JSON that say what the rest belongs to and how much
+of it counts. `FILE.N` is a log of records, one for each directory, written by all
+workers at its end (O_APPEND); a later record of a directory takes the place of an
+earlier one. The head is written anew, after the destination was synced, and never
+counts records of what is not on the disk.
+
+A change time of 0 means doubtful: look at it again the next time.
+"""
+
+import glob
+import json
+import mmap
+import os
+import struct
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zfs_root_migrate.journal import write_state
+
+_HEAD = struct.Struct("<4sIQQqIIII")
+_MAGIC = b"dir1"
+_SCHEMA = "zfs-root-migrate/copied"
+_VERSION = 1
+_FLUSH = 256 << 10
+DOUBTFUL = 0
+
+
+@dataclass(slots=True)
+class Listing:
+    """One directory as it was copied: names with inode, change time (ns) and kind.
+
+    `kinds` are the file type bits of the mode, shifted to one byte each. `ctime` is the
+    directory's own.
+    """
+
+    inode: int
+    parent: int
+    ctime: int
+    names: list[str] = field(default_factory=list)
+    inodes: "array[int]" = field(default_factory=lambda: array("Q"))
+    ctimes: "array[int]" = field(default_factory=lambda: array("q"))
+    kinds: bytearray = field(default_factory=bytearray)
+
+    def add(self, name: str, inode: int, ctime: int, kind: int) -> None:
+        """Add a name."""
+        self.names.append(name)
+        self.inodes.append(inode)
+        self.ctimes.append(ctime)
+        self.kinds.append(kind)
+
+    def encode(self) -> bytes:
+        """Return the record."""
+        names = os.fsencode("\0".join(self.names))
+        count = len(self.names)
+        doubtful = self.ctimes.count(DOUBTFUL) + (self.ctime == DOUBTFUL)
+        length = _HEAD.size + 17 * count + len(names)
+        return b"".join(
+            (
+                _HEAD.pack(
+                    *(_MAGIC, length, self.inode, self.parent, self.ctime),
+                    *(count, len(names), doubtful, 0),
+                ),
+                self.inodes.tobytes(),
+                self.ctimes.tobytes(),
+                self.kinds,
+                names,
+            )
+        )
+
+
+def void(inode: int) -> bytes:
+    """Return the record that takes back what earlier ones say of a directory."""
+    return _HEAD.pack(_MAGIC, _HEAD.size, inode, 0, DOUBTFUL, 0, 0, 0, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Which trees a ledger is about; with any other it is worth nothing."""
+
+    source: int
+    source_root: int
+    destination: int
+    destination_root: int
+    exclude: tuple[str, ...]
+
+
+class Writer:
+    """Adds records to the log; each process has its own."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the log for appending."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._file = os.open(path, flags, 0o600)
+        self._waiting: list[bytes] = []
+        self._size = 0
+
+    def write(self, record: bytes) -> None:
+        """Add a record; it is in the file at the next flush."""
+        self._waiting.append(record)
+        self._size += len(record)
+        if self._size > _FLUSH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over all that waits, in one piece, so that records stay whole."""
+        if self._waiting:
+            data = b"".join(self._waiting)
+            self._waiting, self._size = [], 0
+            done = os.write(self._file, data)
+            if done != len(data):
+                # a full disk: the error comes with the next write
+                os.write(self._file, data[done:])
+
+    def close(self) -> None:
+        """Flush and let go of it."""
+        self.flush()
+        os.close(self._file)
+
+
+class Ledger:
+    """The records of earlier passes, and where those of this one go."""
+
+    def __init__(self, path: str, identity: Identity) -> None:
+        """Read the head, drop what it does not count, and find each directory."""
+        self._path = Path(path)
+        self._identity = identity
+        head = self._read_head()
+        # the last pass came to its end, so no directory is missing
+        self.is_complete = bool(head.get("complete"))
+        self.number = _as_int(head.get("number"))
+        self._length = _as_int(head.get("length"))
+        self._data: mmap.mmap | bytes = b""
+        self._places: dict[int, int] = {}
+        self._doubtful: set[int] = set()
+        self._live = 0
+        self._open()
+
+    @property
+    def log(self) -> Path:
+        """The log of records."""
+        return self._path.with_name(f"{self._path.name}.{self.number}")
+
+    @property
+    def tables(self) -> Path:
+        """Where the inode tables of the last complete pass are."""
+        return self._path.with_name(f"{self._path.name}.tables")
+
+    def __len__(self) -> int:
+        """Return how many directories are known."""
+        return len(self._places)
+
+    def _read_head(self) -> dict[str, object]:
+        try:
+            head = json.loads(self._path.read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        wanted = {"schema": _SCHEMA, "version": _VERSION, **self._named()}
+        same = isinstance(head, dict) and wanted.items() <= head.items()
+        return head if same else {}
+
+    def _named(self) -> dict[str, object]:
+        known = self._identity
+        return {
+            "source": [known.source, known.source_root],
+            "destination": [known.destination, known.destination_root],
+            "exclude": list(known.exclude),
+        }
+
+    def _open(self) -> None:
+        """Cut the log to what counts, and read where each directory is."""
+        for other in self._path.parent.glob(f"{glob.escape(self._path.name)}.[0-9]*"):
+            if other != self.log:
+                # a pass was cut short while it wrote the log anew
+                other.unlink()
+        descriptor = os.open(self.log, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if os.fstat(descriptor).st_size < self._length:
+                self._length, self.is_complete = 0, False
+            self.end = self._scan(descriptor)
+            os.ftruncate(descriptor, self.end)
+        finally:
+            os.close(descriptor)
+
+    def _scan(self, descriptor: int) -> int:
+        if not self._length:
+            return 0
+        self._data = mmap.mmap(descriptor, self._length, access=mmap.ACCESS_READ)
+        place = 0
+        sizes: dict[int, int] = {}
+        while place + _HEAD.size <= self._length:
+            magic, length, inode, _, _, _, _, doubtful, gone = _HEAD.unpack_from(
+                self._data, place
+            )
+            if magic != _MAGIC or place + length > self._length:
+                self.is_complete = False
+                break
+            if gone:
+                self._places.pop(inode, None)
+                sizes.pop(inode, None)
+            else:
+                self._places[inode] = place
+                sizes[inode] = length
+            (self._doubtful.add if doubtful else self._doubtful.discard)(inode)
+            place += length
+        self._doubtful &= self._places.keys()
+        self._live = sum(sizes.values())
+        return place
+
+    def __contains__(self, inode: int) -> bool:
+        """Tell whether a directory is known."""
+        return inode in self._places
+
+    def find(self, inode: int) -> Listing | None:
+        """Return what is known of a directory."""
+        place = self._places.get(inode)
+        return None if place is None else _decode(self._data, place)
+
+    def held_by(self, changed: set[int], *, with_doubtful: bool = True) -> Iterator[int]:
+        """Return the directories that are or hold one of these inodes, or doubtful."""
+        for inode, place in self._places.items():
+            if (with_doubtful and inode in self._doubtful) or inode in changed:
+                yield inode
+            elif changed and not changed.isdisjoint(_inodes(self._data, place)):
+                yield inode
+
+    def path_of(self, inode: int) -> str | None:
+        """Return the path under which a directory was copied; None: not known."""
+        names: list[str] = []
+        root = self._identity.source_root
+        while inode != root:
+            here = self.find(inode)
+            above = None if here is None else self.find(here.parent)
+            if here is None or above is None or len(names) > len(self._places):
+                return None
+            try:
+                names.append(above.names[above.inodes.index(inode)])
+            except ValueError:
+                return None
+            inode = here.parent
+        return "".join(f"/{name}" for name in reversed(names))
+
+    def append(self) -> Writer:
+        """Return what adds records."""
+        return Writer(self.log)
+
+    def reread(self) -> None:
+        """Take in what was written since, to its end."""
+        self._length = self.log.stat().st_size
+        self._places, self._doubtful = {}, set()
+        with self.log.open("rb") as file:
+            self._scan(file.fileno())
+
+    def count(self, length: int, *, complete: bool) -> None:
+        """Let the first `length` bytes of the log count from now on; fsynced."""
+        with self.log.open("rb") as file:
+            os.fsync(file.fileno())
+        head = {"schema": _SCHEMA, "version": _VERSION, **self._named()}
+        head |= {"number": self.number, "length": length, "complete": complete}
+        write_state(self._path, json.dumps(head) + "\n")
+
+    def compact(self) -> None:
+        """Write the log anew where most of it is out of date; takes effect by `count`."""
+        if self._length < 2 * self._live + (1 << 20):
+            return
+        old = self.log
+        self.number += 1
+        with self.log.open("wb") as file:
+            for place in self._places.values():
+                length = _HEAD.unpack_from(self._data, place)[1]
+                file.write(self._data[place : place + length])
+        self.count(self._live, complete=self.is_complete)
+        old.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Remove all files of this ledger."""
+        for path in (self._path, self.log, self.tables):
+            path.unlink(missing_ok=True)
+
+
+def _decode(data: mmap.mmap | bytes, place: int) -> Listing:
+    _, length, inode, parent, ctime, count, size, _, _ = _HEAD.unpack_from(data, place)
+    start = place + _HEAD.size
+    inodes, ctimes = array("Q"), array("q")
+    inodes.frombytes(data[start : start + 8 * count])
+    ctimes.frombytes(data[start + 8 * count : start + 16 * count])
+    kinds = bytearray(data[start + 16 * count : start + 17 * count])
+    blob = data[place + length - size : place + length]
+    names = os.fsdecode(blob).split("\0") if count else []
+    return Listing(inode, parent, ctime, names, inodes, ctimes, kinds)
+
+
+def _inodes(data: mmap.mmap | bytes, place: int) -> "array[int]":
+    count = _HEAD.unpack_from(data, place)[5]
+    start = place + _HEAD.size
+    found = array("Q")
+    found.frombytes(data[start : start + 8 * count])
+    return found
+
+
+def _as_int(value: object) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0

@@ -1,0 +1,167 @@
+"""Hard links: each file is copied once, and its other names are made from that."""
+
+import os
+import stat
+from collections.abc import Callable, Iterable
+
+from zfs_root_migrate.copy.attributes import make_plain
+from zfs_root_migrate.copy.entry import remove
+from zfs_root_migrate.copy.folder import Folders, Link, finish, open_directory
+from zfs_root_migrate.copy.ledger import Ledger
+from zfs_root_migrate.copy.problems import GONE, ChangedError, SourceError
+
+# inode, and for each name its directory and itself
+Group = tuple[int, list[tuple[str, str]]]
+# what a group came to: inode, its change time or 0, kind, names
+Made = tuple[int, int, int, list[tuple[str, str]]]
+
+
+def gather(
+    links: Iterable[Link], *, split: bool, refuse: Callable[[str, str], None]
+) -> list[Group]:
+    """Put the names of each file together, by file system of the destination.
+
+    A link cannot lead from one file system to another (EXDEV). Where the names of a
+    file would, `refuse` is told of each, and none is made; with `split` each side
+    becomes a file of its own, and `refuse` is told all the same.
+    """
+    by_inode: dict[int, dict[int, list[tuple[str, str]]]] = {}
+    for inode, _, device, path, name in links:
+        by_inode.setdefault(inode, {}).setdefault(device, []).append((path, name))
+    groups: list[Group] = []
+    for inode, sides in by_inode.items():
+        if len(sides) > 1:
+            for names in sides.values():
+                others = sum(len(n) for n in sides.values()) - len(names)
+                for path, name in names:
+                    refuse(f"{path}/{name}", f"hard link to {others} names elsewhere")
+            if not split:
+                continue
+        groups += [(inode, sorted(set(names))) for names in sides.values()]
+    return groups
+
+
+def find_others(
+    links: Iterable[Link], ledger: Ledger, device_of: Callable[[str], int]
+) -> list[Link]:
+    """Return names of the same files that have not come up, from the ledger.
+
+    A directory that was moved brings the names in it up, and not those elsewhere.
+    `device_of` tells on which file system of the destination a directory is.
+    """
+    seen: dict[int, set[tuple[str, str]]] = {}
+    count = {}
+    for inode, names, _, path, name in links:
+        seen.setdefault(inode, set()).add((path, name))
+        count[inode] = names
+    lacking = {inode for inode, names in seen.items() if len(names) < count[inode]}
+    found: list[Link] = []
+    for holder in ledger.held_by(lacking, with_doubtful=False) if lacking else ():
+        here, path = ledger.find(holder), ledger.path_of(holder)
+        if here is None or path is None:
+            continue
+        for name, inode in zip(here.names, here.inodes, strict=True):
+            if inode in lacking and (path, name) not in seen[inode]:
+                found.append((inode, count[inode], device_of(path), path, name))
+    return found
+
+
+class Linker:
+    """Makes groups of names, in directories that are there already."""
+
+    def __init__(self, folders: Folders) -> None:
+        """Share what copies single files."""
+        self._folders = folders
+        self._sides = folders.sides
+
+    def make(self, group: Group) -> Made:
+        """Copy a file once and give it all its names."""
+        inode, names = group
+        ctime, kind, first = 0, 0, ""
+        here = -1
+        done: list[tuple[str, str]] = []
+        try:
+            for path, name in names:
+                try:
+                    if not first:
+                        ctime, kind, here = self._copy(inode, path, name)
+                        first = name
+                    else:
+                        self._link(inode, here, first, path, name)
+                except ChangedError:
+                    self._folders.changed()
+                except (SourceError, OSError) as failure:
+                    self._folders.not_brought(f"{path}/{name}", failure)
+                else:
+                    done.append((path, name))
+        finally:
+            if here >= 0:
+                os.close(here)
+        return inode, ctime, kind, done
+
+    def _copy(self, inode: int, path: str, name: str) -> tuple[int, int, int]:
+        """Copy the first name; return change time, kind, and its open directory."""
+        lost = self._folders.lost(f"{path}/{name}")
+        entries = self._folders.entries
+        old = open_directory(self._sides.source, path)
+        try:
+            new = open_directory(self._sides.destination, path)
+            try:
+                make_plain(new)
+                now = os.stat(name, dir_fd=old, follow_symlinks=False)
+                if now.st_ino != inode:
+                    raise ChangedError
+                remove(new, name)
+                if stat.S_ISREG(now.st_mode):
+                    file, before = entries.open(old, name)
+                    try:
+                        if before.st_ino != inode:
+                            raise ChangedError
+                        entries.regular(file, before, new, name, lost)
+                    finally:
+                        os.close(file)
+                else:
+                    before = entries.other(old, new, name, lost)
+            except BaseException:
+                os.close(new)
+                raise
+        finally:
+            os.close(old)
+        self._folders.copied(path, name, is_file=stat.S_ISREG(before.st_mode))
+        return self._folders.trusted(before), before.st_mode >> 12, new
+
+    def _link(self, inode: int, first: int, made: str, path: str, name: str) -> None:
+        old = open_directory(self._sides.source, path)
+        try:
+            now = os.stat(name, dir_fd=old, follow_symlinks=False)
+        finally:
+            os.close(old)
+        if now.st_ino != inode:
+            raise ChangedError
+        new = open_directory(self._sides.destination, path)
+        try:
+            make_plain(new)
+            remove(new, name)
+            os.link(made, name, src_dir_fd=first, dst_dir_fd=new, follow_symlinks=False)
+        finally:
+            os.close(new)
+        self._folders.copied(path, name, is_file=False)
+
+    def finish(self, path: str) -> None:
+        """Put the times of a directory right, after names were made in it."""
+        try:
+            old = open_directory(self._sides.source, path)
+        except OSError as error:
+            if error.errno in GONE:
+                return
+            raise
+        try:
+            new = open_directory(self._sides.destination, path)
+            try:
+                lost = self._folders.lost(path)
+                entries = self._folders.entries
+                finish(entries, old, new, os.fstat(old), lost, made=False)
+            finally:
+                os.close(new)
+        finally:
+            os.close(old)
