@@ -15,7 +15,7 @@ from typing import Any, Self
 RSYNC = ("rsync", "-aHAXSx", "--numeric-ids", "--delete", "--modify-window=-1")
 OURS = (sys.executable, "-m", "zfs_root_migrate.copy")
 # a pass over a small tree that takes longer than this hangs
-HANGS_S = 300
+HANGS_S = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,8 @@ class Pass:
     @property
     def complaints(self) -> str:
         """Return everything that it complained of."""
-        return f"{self.error}\n{self.report.get('errors')}"
+        said = (self.report.get("errors"), self.report.get("fatal"))
+        return f"{self.error}\n{said}"
 
 
 @dataclass(frozen=True, slots=True)
