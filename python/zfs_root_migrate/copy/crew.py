@@ -15,10 +15,10 @@ from typing import Any
 
 from zfs_root_migrate import runner
 from zfs_root_migrate.copy import worker
-from zfs_root_migrate.copy.folder import Link, Sides, Task
 from zfs_root_migrate.copy.links import Made
 from zfs_root_migrate.copy.order import Report
 from zfs_root_migrate.copy.problems import NO_ROOM, FatalError, StoppedError
+from zfs_root_migrate.copy.sides import Link, Sides, Task
 
 # how much is handed out at a time
 PORTION = 64
@@ -217,4 +217,3 @@ def default_jobs() -> int:
     eight at once; from memory, more than there are processors cost little.
     """
     return max(2, min(8, 4 * len(os.sched_getaffinity(0))))
-
