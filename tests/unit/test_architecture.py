@@ -100,7 +100,9 @@ def test_only_the_runner_starts_programs(name):
         and node.value.id == "os"
     }
     starters = ("exec", "spawn", "posix_spawn", "system", "popen", "fork")
-    assert not [call for call in calls if call.startswith(starters)]
+    # the copier's workers are forked there, so that they die with it
+    allowed = {"fork"} if name == f"{PACKAGE}.runner" else set()
+    assert not [c for c in calls - allowed if c.startswith(starters)]
 
 
 @pytest.mark.parametrize("name", sorted(PURE))
