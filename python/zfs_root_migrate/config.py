@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zfs_root_migrate.errors import UsageError
-from zfs_root_migrate.model import Topology
+from zfs_root_migrate.model import Copier, Topology
 
 SETTINGS_FILE = "/etc/zfs-root-migrate.toml"
 
@@ -30,10 +30,11 @@ class Config:
     boot_size: int | None = None
     swap_size: int | None = None
     compression: str = "lz4"
+    copier: Copier = Copier.OWN
     exclude: tuple[str, ...] = ()
 
 
-Value = str | int | bool | tuple[str, ...] | Topology | None
+Value = str | int | bool | tuple[str, ...] | Topology | Copier | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,10 @@ def _topology(text: str) -> Topology:
         raise ValueError(f"wanted one of: {names}") from None
 
 
+def _copier(text: str) -> Copier:
+    return Copier(_one_of(*Copier)(text))
+
+
 SETTINGS = (
     Setting(
         name="target",
@@ -169,6 +174,13 @@ SETTINGS = (
         parse=_one_of("lz4", "zstd", "on", "off"),
         values="lz4 | zstd | on | off",
         help="compression property of the pool's file systems",
+    ),
+    Setting(
+        name="copier",
+        parse=_copier,
+        values=" | ".join(Copier),
+        help="what copies the files; rsync is slower, reads the holes of sparse files "
+        "and does not keep what chattr(1) sets",
     ),
     Setting(
         name="exclude",

@@ -1,134 +1,128 @@
-"""Makes one tree equal to another, with rsync. Part of the rim.
+"""Makes one tree equal to another, by the code that the settings name. Part of the rim.
 
-The one place that knows how files get from the old to the new root. It keeps content,
-owner, mode, nanosecond times, hard links, ACLs, extended attributes and sparseness.
+The one place that knows how files get from the old to the new root.
 """
 
-import re
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfs_root_migrate import runner
+from zfs_root_migrate import rsync
+from zfs_root_migrate.copy.doubt import doubt
+from zfs_root_migrate.copy.engine import copy
+from zfs_root_migrate.copy.order import Order, Problem, Report, Tally
 from zfs_root_migrate.errors import StepFailedError
+from zfs_root_migrate.model import Copier
 from zfs_root_migrate.step import CopyTree
 
 if TYPE_CHECKING:
     from zfs_root_migrate.world import Progress
 
-# 24: a file vanished while it was being copied, which is normal on a live system. 23,
-# "partial transfer", is not: rsync then also leaves deletions out.
-VANISHED = 24
-# seconds between two looks at how far it is
-EVERY = 0.25
-OPTIONS = (
-    "-aHAX",
-    "--numeric-ids",
-    "--delete",
-    # compares times to the nanosecond; by default rsync does so to the second, and a
-    # rewrite of equal size within one second is missed
-    "--modify-window=-1",
-    # every file is read back and compared by code of our own; sums of rsync's own would
-    # only check the pipe between its processes, and cost a fifth of the time
-    "--checksum-choice=none",
-    "--no-human-readable",
-    "--outbuf=L",
-    "--info=progress2,name0",
-)
-_PROGRESS = re.compile(r"^\s*(\d[\d,]*)\s+\d+%.*?(?:(?:ir|to)-chk=(\d+)/(\d+))?\)?$")
+# how many of a kind are said aloud; all are in the report beside the state
+SAID = 5
+_NAMES = {
+    "bytes": "bytes copied",
+    "vanished": "names vanished meanwhile",
+    "changed_meanwhile": "changed while they were copied",
+    "removed": "removed",
+    "verified": "read back and compared by hash",
+}
 
 
 def command(tree: CopyTree) -> tuple[str, ...]:
-    """Return the rsync command for a tree."""
+    """Return the command that does the same by hand."""
+    if tree.copier is Copier.RSYNC:
+        return rsync.command(tree)
     return (
-        "rsync",
-        *OPTIONS,
-        *(("--sparse",) if tree.sparse else ()),
-        *(f"--exclude={escape(path)}" for path in tree.exclude),
-        f"{tree.source}/",
-        f"{tree.destination}/",
+        *("python3", "-m", "zfs_root_migrate.copy"),
+        *(f"--exclude={path}" for path in tree.exclude),
+        f"--state={tree.state}",
+        *(("--verify",) if tree.verify else ()),
+        tree.source,
+        tree.destination,
     )
 
 
-def escape(path: str) -> str:
-    r"""Return the pattern that matches just this path, rsync(1) FILTER RULES.
-
-    A backslash counts as an escape only in a pattern that has a wildcard.
-
-    >>> escape("/a[b]")
-    '/a\\[b]'
-    """
-    if re.search(r"[*?\[]", path):
-        return re.sub(r"([*?\[\\])", r"\\\1", path)
-    return path
-
-
 def copy_tree(tree: CopyTree, progress: "Progress") -> None:
-    """Copy, and tell how it goes; raises StepFailedError with rsync's own words."""
-    argv = command(tree)
-    progress.command(runner.shell_text(argv))
+    """Copy, and tell how it goes; raises StepFailedError with what went wrong."""
     progress.tree_begins(tree)
-    listener = _Listener(progress)
-    status = runner.stream(argv, listener.hear)
-    listener.look()
-    errors = listener.errors
-    if status not in (0, VANISHED):
+    if tree.copier is Copier.RSYNC:
+        rsync.copy(tree, progress)
+        return
+    order = Order(
+        source=tree.source,
+        destination=tree.destination,
+        exclude=tree.exclude,
+        state=tree.state,
+        verify=tree.verify,
+    )
+    progress.command(" ".join(command(tree)))
+
+    def tell(tally: Tally) -> None:
+        done = tally.copied + tally.unchanged
+        progress.advance(bytes_done=tally.bytes, files_done=done)
+
+    try:
+        Path(tree.state).parent.mkdir(parents=True, exist_ok=True)
+        report = copy(order, tell)
+    except OSError as error:
         raise StepFailedError(
-            f"copying to {tree.destination} failed (rsync status {status})",
-            details="\n".join(errors),
-            resolution=_resolution(errors),
+            f"cannot copy to {tree.destination}", details=f"{error.filename}: {error}"
+        ) from error
+    tell(report.tally)
+    _say(tree, report, progress)
+
+
+def _say(tree: CopyTree, report: Report, progress: "Progress") -> None:
+    counts = [(getattr(report.tally, name), text) for name, text in _NAMES.items()]
+    said = ", ".join(f"{count} {text}" for count, text in counts if count)
+    progress.said(f"{report.tally.copied} copied; {said or 'nothing else'}")
+    place = f"{tree.state}.report"
+    if report.not_kept or report.errors:
+        _write(place, report)
+    if report.not_kept:
+        progress.noted(
+            f"{report.not_kept_found} things could not be kept, for example:\n"
+            + "\n".join(f"  {problem}" for problem in report.not_kept[:SAID])
+            + f"\nAll of them: {place}"
+        )
+    if not report.is_good:
+        raise StepFailedError(
+            f"copying to {tree.destination} failed: "
+            + (report.fatal or f"{report.errors_found} names could not be copied"),
+            details="\n".join(map(str, report.errors[:SAID])),
+            resolution=_resolution(report),
         )
 
 
-class _Listener:
-    """Hears what rsync says: how far it is, and what it complains of."""
+def _write(place: str, report: Report) -> None:
+    def rows(title: str, found: int, problems: list[Problem]) -> list[str]:
+        more = [f"and {found - len(problems)} more"] if found > len(problems) else []
+        return [f"{title}: {problem}" for problem in problems] + more
 
-    def __init__(self, progress: "Progress") -> None:
-        self.errors: list[str] = []
-        self._progress = progress
-        self._files = 0
-        self._last = ""
-        self._looked = 0.0
-
-    def hear(self, line: str, is_error: bool) -> None:
-        """Take in a line; one of progress comes for every file, and few are read."""
-        if is_error:
-            self.errors.append(line)
-            del self.errors[:-15]
-            self._progress.said(line)
-            return
-        soon = time.monotonic() - self._looked < EVERY
-        if soon and line.startswith(" ") and "%" in line:
-            self._last = line
-        elif _PROGRESS.match(line):
-            self._last = line
-            self.look()
-        else:
-            self._progress.said(line)
-
-    def look(self) -> None:
-        """Tell what the last line of progress means."""
-        seen = _PROGRESS.match(self._last)
-        if seen is None:
-            return
-        self._last, self._looked = "", time.monotonic()
-        if seen[3]:
-            # only lines that end a file have the count
-            self._files = int(seen[3]) - int(seen[2])
-        done = int(seen[1].replace(",", ""))
-        self._progress.advance(bytes_done=done, files_done=self._files)
-
-
-def _resolution(errors: list[str]) -> str:
-    text = "\n".join(errors)
-    if "No space left on device" in text or "Disk quota exceeded" in text:
-        return (
-            "the new pool is full. Free space on the running system (clean /var/tmp, "
-            "distfiles) and `zfs-root-migrate run` goes on; or go back with `undo` "
-            "and exclude something (`set exclude PATH`) or take a larger disk"
+    lines = rows("not copied", report.errors_found, report.errors)
+    lines += rows("not kept", report.not_kept_found, report.not_kept)
+    try:
+        Path(place).write_text(
+            "\n".join(lines) + "\n", encoding="utf-8", errors="surrogateescape"
         )
-    if "Input/output error" in text:
-        return (
-            "a disk cannot be read or written: look at dmesg and smartctl before "
-            "anything else; a backup comes first"
-        )
-    return "mend what rsync complains of; `zfs-root-migrate run` goes on from there"
+    except OSError:
+        # a full pool; what is said aloud names the first of them
+        return
+
+
+def _resolution(report: Report) -> str:
+    text = " ".join(problem.what for problem in report.errors)
+    if report.full:
+        return rsync.FULL
+    if "Input/output error" in text or "Input/output error" in report.fatal:
+        return rsync.DYING
+    return "mend what is named above; `zfs-root-migrate run` goes on from there"
+
+
+def distrust(trees: tuple[CopyTree, ...], paths: tuple[str, ...]) -> None:
+    """Have these paths of destinations copied anew by the next pass."""
+    for tree in trees:
+        top = tree.destination.rstrip("/")
+        inside = [path[len(top) :] for path in paths if path.startswith(f"{top}/")]
+        if tree.copier is Copier.OWN and inside:
+            doubt(tree.state, inside)

@@ -115,15 +115,3 @@ def show_name(device: BlockDevice) -> str:
             if link.startswith(directory):
                 return link.removeprefix(directory)
     return device.name
-
-
-def show_size(size: int) -> str:
-    """Write a size for people.
-
-    >>> show_size(512 << 20), show_size(3 << 39), show_size(700)
-    ('512M', '1.5T', '700 bytes')
-    """
-    for shift, unit in ((40, "T"), (30, "G"), (20, "M"), (10, "K")):
-        if size >= 1 << shift:
-            return f"{size / (1 << shift):.1f}".removesuffix(".0") + unit
-    return f"{size} bytes"

@@ -3,7 +3,6 @@
 import shlex
 
 from zfs_root_migrate import copier, topology
-from zfs_root_migrate.devices import show_size
 from zfs_root_migrate.layout import DiskLayout, Layout, Role, pool_size
 from zfs_root_migrate.model import BlockDevice, Facts, Topology
 from zfs_root_migrate.plan import Plan
@@ -23,6 +22,7 @@ from zfs_root_migrate.step import (
     WriteFile,
 )
 from zfs_root_migrate.steps.copying import LeftOut, hidden
+from zfs_root_migrate.units import duration, show_size
 
 HAZARDS = {
     Hazard.READS: "changes nothing",
@@ -34,19 +34,6 @@ CHROOT_NOTE = (
     "A command after `in the new root:` runs in a chroot with /dev, /proc, /sys and "
     "/run, in a mount namespace of its own."
 )
-
-
-def duration(seconds: float) -> str:
-    """Write a duration.
-
-    >>> duration(75), duration(4)
-    ('1 min 15 s', '4 s')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def picture(facts: Facts, layout: Layout) -> list[str]:

@@ -8,15 +8,15 @@ from zfs_root_migrate import codec, topology
 from zfs_root_migrate.checks.table import NotLookedAt
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.datasets import LAYOUTS
-from zfs_root_migrate.devices import show_size
 from zfs_root_migrate.errors import UsageError
 from zfs_root_migrate.finding import Finding, Severity, finding_json
 from zfs_root_migrate.journal import Record
 from zfs_root_migrate.layout import boot_size, design, swap_size
 from zfs_root_migrate.model import BlockDevice, Facts, Topology
 from zfs_root_migrate.plan import Plan
-from zfs_root_migrate.render import CHROOT_NOTE, duration, step_text
+from zfs_root_migrate.render import CHROOT_NOTE, step_text
 from zfs_root_migrate.state import NEXT, NEXT_ALONE, Phase, Recorded
+from zfs_root_migrate.units import duration, show_size
 from zfs_root_migrate.wishes import FIX
 
 NUMBERED = ("target", "topology", "layout")

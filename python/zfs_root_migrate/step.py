@@ -8,6 +8,8 @@ answer that shows that something is so; resume believes probes, not the journal.
 from dataclasses import dataclass
 from enum import IntEnum
 
+from zfs_root_migrate.model import Copier
+
 
 class Hazard(IntEnum):
     """What a step can cost, in rising order.
@@ -80,8 +82,10 @@ class CopyTree:
 
     `exclude` are paths below the source, with a leading slash, that are neither copied
     nor deleted at the destination. `size` (bytes) and `files` are what progress is
-    measured against. `sparse` has the copier look for holes; where the destination is
+    measured against. `sparse` has rsync look for holes; where the destination is
     compressed, ZFS itself stores a block of zeros as a hole (zfsprops(7), compression).
+    `state` is where our own copier remembers what it has copied, at the destination, so
+    that both are there or gone; `verify` has it read back what it copied.
     """
 
     source: str
@@ -90,6 +94,9 @@ class CopyTree:
     size: int
     files: int
     sparse: bool = True
+    copier: Copier = Copier.OWN
+    state: str = ""
+    verify: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

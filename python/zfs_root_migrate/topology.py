@@ -16,11 +16,11 @@ from zfs_root_migrate.devices import (
     find_disk,
     names_below,
     show_name,
-    show_size,
     stable_path,
     stacked,
 )
 from zfs_root_migrate.model import BlockDevice, Mount, Storage
+from zfs_root_migrate.units import show_size
 
 __all__ = [
     "COPIED_TYPES",
@@ -42,7 +42,6 @@ __all__ = [
     "old_disks",
     "root_mount",
     "show_name",
-    "show_size",
     "source_mounts",
     "stable_path",
     "stacked",

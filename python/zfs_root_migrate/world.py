@@ -158,6 +158,8 @@ class LiveWorld:
         )
         self._progress.noted(result.summary())
         if result.differences:
+            # by inode and change time the copier would not look at them again
+            copier.distrust(action.pairs, tuple(d.path for d in result.differences))
             first = "\n".join(str(d) for d in result.differences[:10])
             raise VerificationError(
                 f"{len(result.differences)} differences between the old and the new "

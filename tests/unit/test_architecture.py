@@ -29,7 +29,7 @@ RIM = {
         *("runner", "world", "copier", "comparison", "journal", "state", "output"),
         *("reader", "scripts", "verbs", "workflow", "cli", "__main__"),
         *("scan", "walker", "syscalls", "portage_config", "fixing"),
-        *("reader_root", "sessions"),
+        *("reader_root", "sessions", "rsync"),
     )
 }
 # what Python has no function for is called in C here
@@ -37,6 +37,8 @@ CALLERS = {f"{PACKAGE}.{name}" for name in ("runner", "syscalls")}
 # a program of its own, started under the system's Python
 APART = {name for name in SOURCES if name.startswith(f"{PACKAGE}.portage_query")}
 RIM |= APART
+# makes files; its values are its own
+RIM |= {name for name in SOURCES if name.startswith(f"{PACKAGE}.copy")}
 # may be imported by pure code from the rim: a command is a value
 ALLOWED = {
     (f"{PACKAGE}.render", f"{PACKAGE}.copier"),
@@ -98,7 +100,9 @@ def test_only_the_runner_starts_programs(name):
         and node.value.id == "os"
     }
     starters = ("exec", "spawn", "posix_spawn", "system", "popen", "fork")
-    assert not [call for call in calls if call.startswith(starters)]
+    # the copier's workers are forked there, so that they die with it
+    allowed = {"fork"} if name == f"{PACKAGE}.runner" else set()
+    assert not [c for c in calls - allowed if c.startswith(starters)]
 
 
 @pytest.mark.parametrize("name", sorted(PURE))
@@ -193,7 +197,7 @@ def test_nobody_prints(name):
             text = ast.unparse(node.func)
             assert text not in ("print", "exit", "quit", "breakpoint")
             if text == "sys.exit":
-                assert name == f"{PACKAGE}.__main__"
+                assert name.endswith(".__main__")
 
 
 @pytest.mark.parametrize("name", sorted(PURE))

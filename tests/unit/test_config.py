@@ -23,7 +23,7 @@ from zfs_root_migrate.config import (
     show_value,
 )
 from zfs_root_migrate.errors import ExitStatus, UsageError
-from zfs_root_migrate.model import Topology
+from zfs_root_migrate.model import Copier, Topology
 
 GOOD: list[tuple[str, tuple[str, ...], Any]] = [
     ("target", ("/dev/vdb",), ("/dev/vdb",)),
@@ -43,6 +43,8 @@ GOOD: list[tuple[str, tuple[str, ...], Any]] = [
     ("swap-size", ("0",), 0),
     ("swap-size", ("512MiB",), 512 << 20),
     *(("compression", (name,), name) for name in ("lz4", "zstd", "on", "off")),
+    ("copier", ("own",), Copier.OWN),
+    ("copier", ("rsync",), Copier.RSYNC),
     ("exclude", ("/var/tmp/", "/"), ("/var/tmp", "/")),
 ]
 BAD: list[tuple[str, tuple[str, ...]]] = [
@@ -72,6 +74,8 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("swap-size", ("none",)),
     ("swap-size", ("",)),
     ("compression", ("gzip",)),
+    ("copier", ("cp",)),
+    ("copier", ("own", "rsync")),
     ("exclude", ("var/tmp",)),
 ]
 TEXT = st.text(

@@ -14,7 +14,7 @@ from zfs_root_migrate.journal import Event, Record
 from zfs_root_migrate.layout import design
 from zfs_root_migrate.model import Topology
 from zfs_root_migrate.plan import plan_mirror, plan_run
-from zfs_root_migrate.render import action_text, duration, plan_text, probe_text
+from zfs_root_migrate.render import action_text, plan_text, probe_text
 from zfs_root_migrate.state import NEXT, NEXT_ALONE, Phase, Recorded
 from zfs_root_migrate.step import (
     Await,
@@ -28,6 +28,7 @@ from zfs_root_migrate.step import (
     WriteFile,
 )
 from zfs_root_migrate.steps.copying import left_out, left_out_mounts
+from zfs_root_migrate.units import duration
 
 
 def text_of(case):

@@ -8,6 +8,7 @@ from zfs_root_migrate import topology
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import BlockDevice, Facts, Storage, Topology
+from zfs_root_migrate.units import show_size
 
 LIST = "  zfs-root-migrate list"
 
@@ -217,4 +218,4 @@ def show_disk(disk: BlockDevice) -> str:
     """Write a disk the way its sticker does, for people."""
     words = (disk.model, f"serial {disk.serial}" if disk.serial else "no serial number")
     about = ", ".join(word for word in words if word)
-    return f"{disk.name} ({about}, {topology.show_size(disk.size)})"
+    return f"{disk.name} ({about}, {show_size(disk.size)})"

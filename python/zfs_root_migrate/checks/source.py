@@ -7,6 +7,7 @@ from zfs_root_migrate import topology
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import BlockDevice, Facts, FstabLine, Mount, Topology
+from zfs_root_migrate.units import show_size
 
 VITAL = frozenset(
     ("/", "/bin", "/boot", "/etc", "/lib", "/lib64", "/root", "/sbin", "/usr", "/var")
@@ -174,7 +175,7 @@ def _old_disk(facts: Facts, config: Config) -> Iterator[Finding]:
         )
     known = {device.name for device in waiting.values()} | _standing(facts, config)
     texts = [
-        f"{topology.show_name(d)} ({d.fs_type}, {topology.show_size(d.size)})"
+        f"{topology.show_name(d)} ({d.fs_type}, {show_size(d.size)})"
         for disk in topology.old_disks(storage)
         for d in topology.stacked(storage, disk)
         if d.fs_type not in (None, "swap", "swsuspend") and d.name not in known

@@ -8,6 +8,7 @@ from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts
 from zfs_root_migrate.quoting import more, quote, show_name
+from zfs_root_migrate.units import show_size
 
 # so many devices are named
 SHOWN = 5
@@ -157,14 +158,14 @@ def check_swap(facts: Facts, config: Config) -> Iterator[Finding]:
             )
         elif swap.is_file:
             yield SwapFile(
-                seen=f"{swap.path} ({topology.show_size(swap.size)}) is active swap",
+                seen=f"{swap.path} ({show_size(swap.size)}) is active swap",
                 why="Swap files do not work on ZFS; there will be a partition.",
                 remedy=(),
             )
     if swaps and layout.swap_size(config, facts) == 0:
         yield SwapDropped(
             seen="swap-size is 0, and "
-            + topology.show_size(sum(swap.size for swap in swaps))
+            + show_size(sum(swap.size for swap in swaps))
             + " of swap are active now",
             why="The new system may run out of memory where this one does not.",
             remedy=("If that is not meant:", "  zfs-root-migrate set swap-size auto"),

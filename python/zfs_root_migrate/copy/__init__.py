@@ -1,4 +1,4 @@
-"""Makes one tree equal to another: fast, complete, and again and again. Part of the rim.
+"""Makes one tree equal to another, completely and fast. Part of the rim.
 
 Worker processes take directories from a queue. Everything is reached from a descriptor
 of the directory that holds it, so no path is longer than a name and no symbolic link is

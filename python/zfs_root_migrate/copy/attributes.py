@@ -64,7 +64,9 @@ class Attributes:
             except OSError as error:
                 _refused(error, not_kept, f"mode {stat.S_IMODE(mode):o}")
 
-    def _xattrs(self, old: Place, new: Place, not_kept: NotKept, *, fresh: bool) -> bool:
+    def _xattrs(
+        self, old: Place, new: Place, not_kept: NotKept, *, fresh: bool
+    ) -> bool:
         """Copy all attributes; tell whether an access ACL is among them."""
         follow = isinstance(old, int)
         try:

@@ -90,12 +90,16 @@ def _wrong(args: argparse.Namespace) -> str:
     for path in (args.source, args.destination):
         if not Path(path).is_dir():
             return f"{path} is no directory"
+    source, destination = Path(args.source).resolve(), Path(args.destination).resolve()
+    for one, other in ((source, destination), (destination, source)):
+        if one.is_relative_to(other) and not _is_left_out(one, other, args.exclude):
+            return f"{one} lies in {other}: leave it out by --exclude"
     for path in args.exclude:
         if not path.startswith("/") or path.endswith("/"):
             return f"--exclude {path}: a path with a leading slash, and none at its end"
     if args.state is not None:
         place = Path(args.state).resolve()
-        for top in (Path(args.source).resolve(), Path(args.destination).resolve()):
+        for top in (source, destination):
             if place.is_relative_to(top) and not _is_left_out(place, top, args.exclude):
                 return f"--state {args.state} lies in {top}: leave it out by --exclude"
     return ""

@@ -15,13 +15,15 @@ from typing import Any
 
 from zfs_root_migrate import runner
 from zfs_root_migrate.copy import worker
-from zfs_root_migrate.copy.folder import Link, Sides, Task
 from zfs_root_migrate.copy.links import Made
 from zfs_root_migrate.copy.order import Report
 from zfs_root_migrate.copy.problems import NO_ROOM, FatalError, StoppedError
+from zfs_root_migrate.copy.sides import Link, Sides, Task
 
 # how much is handed out at a time
 PORTION = 64
+# seconds that one worker is given to finish alone: starting others costs more
+ALONE = 0.05
 
 
 @dataclass(slots=True)
@@ -56,7 +58,9 @@ class Crew:
         *,
         verify: bool,
     ) -> None:
-        """Start the workers; `tell` is called now and then while they work."""
+        """Start no worker yet; `tell` is called now and then while they work."""
+        self._sides = sides
+        self._jobs = jobs
         self._verify = verify
         self._report = report
         self._tell = tell
@@ -66,14 +70,10 @@ class Crew:
         self._selector = selectors.DefaultSelector()
         self._mates: list[_Mate] = []
         self._failure: FatalError | StoppedError | None = None
-        try:
-            for _ in range(jobs):
-                self._start(sides)
-        except BaseException:
-            self.close()
-            raise
+        # from when on there may be several
+        self._together = 0.0
 
-    def _start(self, sides: Sides) -> None:
+    def _start(self) -> None:
         ins, to = os.pipe()
         back, out = os.pipe()
         others = [end for mate in self._mates for end in (mate.to, mate.back)]
@@ -82,7 +82,7 @@ class Crew:
             # so that each sees its pipe end when the crew does
             for end in (*others, to, back):
                 os.close(end)
-            worker.run_worker(sides, self._shared, ins, out, verify=self._verify)
+            worker.run_worker(self._sides, self._shared, ins, out, verify=self._verify)
 
         pid = runner.fork(work)
         os.close(ins)
@@ -103,7 +103,8 @@ class Crew:
         Raises FatalError or StoppedError when no worker is at work any more.
         """
         self._queue.extend(work)
-        due = time.monotonic() + every
+        now = time.monotonic()
+        due, self._together = now + every, now + ALONE
         with self._stoppable():
             while True:
                 self._hand_out(kind)
@@ -144,12 +145,18 @@ class Crew:
             if portion:
                 mate.idle = False
                 worker.send(mate.to, (kind, portion))
+        may_grow = len(self._mates) < self._jobs and (
+            not self._mates or time.monotonic() > self._together
+        )
+        if self._queue and may_grow:
+            self._start()
         # nobody need look for work to give away while there is some
-        is_hungry = not self._queue and any(mate.idle for mate in self._mates)
-        self._shared[worker.HUNGRY] = is_hungry
+        others = may_grow or any(mate.idle for mate in self._mates)
+        self._shared[worker.HUNGRY] = not self._queue and others
 
     def _listen(self) -> None:
-        for key, _ in self._selector.select(timeout=1.0):
+        is_alone = time.monotonic() < self._together
+        for key, _ in self._selector.select(timeout=ALONE if is_alone else 1.0):
             mate: _Mate = key.data
             message = worker.receive(mate.back)
             if message is None:
@@ -217,4 +224,3 @@ def default_jobs() -> int:
     eight at once; from memory, more than there are processors cost little.
     """
     return max(2, min(8, 4 * len(os.sched_getaffinity(0))))
-

@@ -10,11 +10,11 @@ from pathlib import Path
 from zfs_root_migrate.copy import worker
 from zfs_root_migrate.copy.clearing import make_rules
 from zfs_root_migrate.copy.crew import Crew, default_jobs
-from zfs_root_migrate.copy.folder import KNOWN, Sides, Task, open_directory
 from zfs_root_migrate.copy.ledger import DOUBTFUL, Identity, Ledger
 from zfs_root_migrate.copy.links import Made, find_others, gather
 from zfs_root_migrate.copy.order import Detect, Order, Report, Tally
 from zfs_root_migrate.copy.problems import FatalError, StoppedError
+from zfs_root_migrate.copy.sides import KNOWN, Sides, Task, open_directory
 from zfs_root_migrate.copy.tables import Tables, open_device
 from zfs_root_migrate.syscalls import sync_file_system
 
@@ -242,7 +242,7 @@ class _Pass:
         paths: set[str],
         rows: "dict[str, dict[str, tuple[int, int, int]] | None]",
     ) -> None:
-        """Write directories anew with some names otherwise; None: doubtful as a whole."""
+        """Write directories anew with some names otherwise; None: all is doubtful."""
         if not paths:
             return
         ledger.reread()
@@ -306,5 +306,3 @@ class _Pass:
         ledger.is_complete = True
         ledger.compact()
         self._count(complete=True)
-
-

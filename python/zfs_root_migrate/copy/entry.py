@@ -116,7 +116,7 @@ class Entries:
             self._tick(done)
 
     def other(self, old: int, new: int, name: str, lost: NotKept) -> os.stat_result:
-        """Make a symbolic link, device, fifo or socket; return what it was made from."""
+        """Make a link, device, fifo or socket; return what it was made from."""
         try:
             before = os.stat(name, dir_fd=old, follow_symlinks=False)
             is_link = stat.S_ISLNK(before.st_mode)
@@ -142,7 +142,7 @@ class Entries:
 
 
 def _write_rest(new: int, data: bytes) -> bool:
-    """Write what the kernel did not take at once; a full disk says so the second time."""
+    """Write what the kernel did not take at once; a full disk says so then."""
     left = memoryview(data)[os.lseek(new, 0, os.SEEK_CUR) :]
     while left:
         left = left[os.write(new, left) :]

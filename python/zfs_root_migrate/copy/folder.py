@@ -4,104 +4,45 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 
 from zfs_root_migrate.copy.attributes import make_plain
-from zfs_root_migrate.copy.clearing import Clearing, Rules
-from zfs_root_migrate.copy.entry import Entries, remove
-from zfs_root_migrate.copy.ledger import DOUBTFUL, Ledger, Listing, Writer, void
+from zfs_root_migrate.copy.clearing import Clearing
+from zfs_root_migrate.copy.entry import Entries
+from zfs_root_migrate.copy.ledger import DOUBTFUL, Listing, Writer, void
+from zfs_root_migrate.copy.names import Names, Visit
 from zfs_root_migrate.copy.order import Tally
-from zfs_root_migrate.copy.problems import FATAL, GONE, ChangedError, SourceError
-from zfs_root_migrate.syscalls import open_below
+from zfs_root_migrate.copy.problems import GONE
+from zfs_root_migrate.copy.sides import (
+    FRESH,
+    KNOWN,
+    MADE,
+    Sides,
+    Task,
+    open_directory,
+)
 
 _DIRECTORY = stat.S_IFDIR >> 12
-_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# what the kernel takes in one call (PATH_MAX)
-_LONG = 3000
-
-# how much is known of a directory at the destination
-MADE = 0  # it was made just now and is empty
-FRESH = 1  # it may hold anything
-KNOWN = 2  # it is as the ledger says
-
-# path, inode, the parent's inode, how much is known
-Task = tuple[str, int, int, int]
-# inode, how many names it has, device of the destination, directory, name
-Link = tuple[int, int, int, str, str]
-
-
-@dataclass(slots=True)
-class Sides:
-    """The two trees, and what is common to all their directories.
-
-    Files with a change time from `barrier` (Unix time in ns) on may have been written
-    to after they were read, without their change time moving again.
-    """
-
-    source: int
-    destination: int
-    device: int
-    barrier: int
-    rules: Rules
-    ledger: Ledger | None
-    # inodes that are looked at in a directory whose own names have not changed; None:
-    # all of them
-    changed: set[int] | None
-    descends: bool
-
-
-@dataclass(slots=True)
-class Found:
-    """What visits have come upon, to be handed on."""
-
-    tasks: list[Task] = field(default_factory=list)
-    links: list[Link] = field(default_factory=list)
-    # path and what about it; True for an error
-    problems: list[tuple[str, str, bool]] = field(default_factory=list)
-    # directory and name of what was copied, where that is to be verified
-    copied: list[tuple[str, str]] = field(default_factory=list)
-    # file systems of the destination, and a directory on each
-    devices: list[tuple[int, str]] = field(default_factory=list)
-
-
-def open_directory(top: int, path: str) -> int:
-    """Open a directory below a top, following no link at its end."""
-    if len(path) > _LONG:
-        return open_below(top, os.fsencode(path))
-    if not path:
-        return os.open(".", _OPEN, dir_fd=top)
-    try:
-        return os.open(path[1:], _OPEN | os.O_NOATIME, dir_fd=top)
-    except PermissionError:
-        return os.open(path[1:], _OPEN, dir_fd=top)
 
 
 class Folders:
     """Visits directories, one after the other."""
 
     def __init__(
-        self, sides: Sides, tally: Tally, writer: Writer | None, tick: Callable[[], None]
+        self,
+        sides: Sides,
+        tally: Tally,
+        writer: Writer | None,
+        names: Names,
+        tick: Callable[[], None],
     ) -> None:
         """`tick` is called often; it may raise to stop."""
         self._sides = sides
         self._tally = tally
         self._writer = writer
+        self._one = names
         self._tick = tick
-        self._entries = Entries(self._wrote)
         self._clearing = Clearing(sides.rules, self._removed, self._not_removed)
         self._devices: set[int] = set()
-        self.remembers_copies = False
-        self.found = Found()
-
-    @property
-    def entries(self) -> Entries:
-        """What copies single files."""
-        return self._entries
-
-    @property
-    def sides(self) -> Sides:
-        """The two trees."""
-        return self._sides
 
     def visit(self, task: Task) -> None:
         """Bring a directory up to date."""
@@ -119,7 +60,7 @@ class Folders:
                 return
             with self._destination(path) as new:
                 if new is not None:
-                    self._visit_both(_Visit(self, path, parent, known, old, new, before))
+                    self._visit_both(Visit(path, parent, known, old, new, before))
         finally:
             os.close(old)
 
@@ -138,12 +79,12 @@ class Folders:
             device = os.fstat(new).st_dev
             if device not in self._devices:
                 self._devices.add(device)
-                self.found.devices.append((device, path))
+                self._one.found.devices.append((device, path))
             yield new
         finally:
             os.close(new)
 
-    def _visit_both(self, here: "_Visit") -> None:
+    def _visit_both(self, here: Visit) -> None:
         self._tally.directories += 1
         if here.before.st_dev != self._sides.device:
             # another file system is mounted here: what is in it is not ours
@@ -160,7 +101,7 @@ class Folders:
 
     # a directory in which no name has come or gone
 
-    def _same_names(self, here: "_Visit", then: Listing) -> None:
+    def _same_names(self, here: Visit, then: Listing) -> None:
         changed, below, tally = self._sides.changed, self._sides.descends, self._tally
         stale: list[int] = []
         dir_fd = here.old
@@ -175,7 +116,7 @@ class Folders:
                 try:
                     now = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
                 except OSError as error:
-                    self._source_failed(f"{here.path}/{name}", error)
+                    self._one.source_failed(f"{here.path}/{name}", error)
                     stale.append(number)
                     continue
                 if now.st_ctime_ns != ctime or now.st_ino != inode:
@@ -185,12 +126,12 @@ class Folders:
         if stale:
             self._renew(here, then, stale)
 
-    def _renew(self, here: "_Visit", then: Listing, stale: list[int]) -> None:
+    def _renew(self, here: Visit, then: Listing, stale: list[int]) -> None:
         """Copy some of the names again, and remember them anew."""
         make_plain(here.new)
         for number in stale:
             name = then.names[number]
-            done = self._bring(here, name, is_there=True)
+            done = self._one.bring(here, name, is_there=True)
             if done is None:
                 then.ctimes[number] = DOUBTFUL
                 # its directory must be read again
@@ -202,7 +143,7 @@ class Folders:
 
     # a directory that is read anew
 
-    def _names(self, here: "_Visit", then: Listing | None) -> None:
+    def _names(self, here: Visit, then: Listing | None) -> None:
         known: dict[str, tuple[int, int]] = {}
         if then is not None:
             known = dict(
@@ -213,7 +154,7 @@ class Folders:
         if here.known != MADE:
             there = self._clearing.names(here.new, skipped)
             make_plain(here.new)
-        now = Listing(here.before.st_ino, here.parent, self.trusted(here.before))
+        now = Listing(here.before.st_ino, here.parent, self._sides.trusted(here.before))
         if here.path in self._sides.rules.leads:
             now.ctime = DOUBTFUL
         try:
@@ -223,7 +164,9 @@ class Folders:
             self._unreadable(task, error)
             return
         for name in there.keys() - {entry.name for entry in entries}:
-            self._clearing.take_away(here.new, name, here.path, is_directory=there[name])
+            self._clearing.take_away(
+                here.new, name, here.path, is_directory=there[name]
+            )
         for entry in entries:
             if entry.name not in skipped:
                 self._entry(here, entry, known, there, now)
@@ -232,7 +175,7 @@ class Folders:
 
     def _entry(
         self,
-        here: "_Visit",
+        here: Visit,
         entry: "os.DirEntry[str]",
         known: dict[str, tuple[int, int]],
         there: dict[str, bool],
@@ -241,8 +184,9 @@ class Folders:
         name, was = entry.name, known.get(entry.name)
         is_there = name in there
         if entry.is_dir(follow_symlinks=False):
-            inode = entry.inode()
-            if self._make_directory(here, name, there.get(name)):
+            # not what the directory says: the two differ where file systems overlap
+            inode = self._inode(here, entry)
+            if inode and self._make_directory(here, name, there.get(name)):
                 is_known = was is not None and was[0] == inode and is_there
                 how = KNOWN if is_known else FRESH if is_there else MADE
                 now.add(name, inode, 1, _DIRECTORY)
@@ -260,13 +204,20 @@ class Folders:
         if there.get(name):
             self._clearing.take_away(here.new, name, here.path, is_directory=True)
             is_there = False
-        done = self._bring(here, name, is_there=is_there, entry=entry)
+        done = self._one.bring(here, name, is_there=is_there, entry=entry)
         if done is None:
             now.ctime = DOUBTFUL
         else:
             now.add(name, *done)
 
-    def _make_directory(self, here: "_Visit", name: str, there: bool | None) -> bool:
+    def _inode(self, here: Visit, entry: "os.DirEntry[str]") -> int:
+        try:
+            return entry.stat(follow_symlinks=False).st_ino
+        except OSError as error:
+            self._one.source_failed(f"{here.path}/{entry.name}", error)
+            return 0
+
+    def _make_directory(self, here: Visit, name: str, there: bool | None) -> bool:
         """See that the directory is there at the destination."""
         if there:
             return True
@@ -275,159 +226,42 @@ class Folders:
         os.mkdir(name, 0o700, dir_fd=here.new)
         return True
 
-    def _below(self, here: "_Visit", name: str, inode: int, known: int) -> None:
+    def _below(self, here: Visit, name: str, inode: int, known: int) -> None:
         ledger = self._sides.ledger
         if known != KNOWN and ledger is not None and inode in ledger and self._writer:
             # what was said of it holds for the place that it had before: should this
             # pass not come to it, the next one must not believe that
             self._writer.write(void(inode))
         task = (f"{here.path}/{name}", inode, here.before.st_ino, known)
-        self.found.tasks.append(task)
-
-    # single names
-
-    def _bring(
-        self,
-        here: "_Visit",
-        name: str,
-        *,
-        is_there: bool,
-        entry: "os.DirEntry[str] | None" = None,
-    ) -> tuple[int, int, int] | None:
-        """Copy a name; return inode, change time and kind, or None where it is gone."""
-        self._tick()
-        path = f"{here.path}/{name}"
-
-        try:
-            if entry is not None:
-                is_file = entry.is_file(follow_symlinks=False)
-            else:
-                mode = os.stat(name, dir_fd=here.old, follow_symlinks=False).st_mode
-                is_file = stat.S_ISREG(mode)
-            bring = self._regular if is_file else self._other
-            before = bring(here, name, self.lost(path), is_there=is_there)
-        except ChangedError:
-            self.changed()
-            return None
-        except (SourceError, OSError) as failure:
-            self.not_brought(path, failure)
-            return None
-        kind = before.st_mode >> 12
-        if before.st_nlink > 1:
-            # its names are made together, when all are known
-            where = (os.fstat(here.new).st_dev, here.path, name)
-            self.found.links.append((before.st_ino, before.st_nlink, *where))
-            return before.st_ino, DOUBTFUL, kind
-        self.copied(here.path, name, is_file=is_file)
-        return before.st_ino, self.trusted(before), kind
-
-    def copied(self, path: str, name: str, *, is_file: bool) -> None:
-        """Count a name that was made, and keep it where it is to be verified."""
-        self._tally.copied += 1
-        if self.remembers_copies and is_file:
-            self.found.copied.append((path, name))
-
-    def not_brought(self, path: str, failure: OSError | SourceError) -> None:
-        """Note a name that was not made, unless that is normal."""
-        error = failure.error if isinstance(failure, SourceError) else failure
-        if error.errno in GONE:
-            self._tally.vanished += 1
-        elif error.errno in FATAL and failure is error:
-            raise error
-        else:
-            side = "" if failure is error else "reading: "
-            self.found.problems.append((path, f"{side}{error.strerror}", True))
-
-    def changed(self) -> None:
-        """Count a name that is something else now than it was a moment ago."""
-        self._tally.changed_meanwhile += 1
-
-    def _regular(
-        self, here: "_Visit", name: str, lost: Callable[[str], None], *, is_there: bool
-    ) -> os.stat_result:
-        old, before = self._entries.open(here.old, name)
-        try:
-            if before.st_nlink == 1:
-                if is_there:
-                    remove(here.new, name)
-                self._entries.regular(old, before, here.new, name, lost)
-        finally:
-            os.close(old)
-        return before
-
-    def _other(
-        self, here: "_Visit", name: str, lost: Callable[[str], None], *, is_there: bool
-    ) -> os.stat_result:
-        before = os.stat(name, dir_fd=here.old, follow_symlinks=False)
-        if before.st_nlink > 1 and not stat.S_ISDIR(before.st_mode):
-            return before
-        if is_there:
-            remove(here.new, name)
-        return self._entries.other(here.old, here.new, name, lost)
+        self._one.found.tasks.append(task)
 
     # the directory itself
 
-    def _finish(self, here: "_Visit") -> None:
+    def _finish(self, here: Visit) -> None:
         """Give the directory its own owner, mode, attributes, times and flags."""
         finish(
-            self._entries,
-            *(here.old, here.new, here.before, self.lost(here.path)),
+            self._one.entries,
+            *(here.old, here.new, here.before, self._one.lost(here.path)),
             made=here.known == MADE,
         )
 
-    def lost(self, path: str) -> Callable[[str], None]:
-        """Return what notes that something of a path could not be kept."""
-
-        def not_kept(what: str) -> None:
-            self.found.problems.append((path or "/", what, False))
-
-        return not_kept
-
-    def _remember(self, here: "_Visit", now: Listing) -> None:
+    def _remember(self, here: Visit, now: Listing) -> None:
         if self._writer is not None:
             self._writer.write(now.encode())
-
-    def trusted(self, before: os.stat_result) -> int:
-        """Return the change time, or 0 where it may not move with the next write."""
-        ctime = before.st_ctime_ns
-        return ctime if ctime < self._sides.barrier else DOUBTFUL
-
-    def _wrote(self, count: int) -> None:
-        self._tally.bytes += count
-        self._tick()
 
     def _removed(self) -> None:
         self._tally.removed += 1
         self._tick()
 
     def _not_removed(self, path: str, what: str) -> None:
-        self.found.problems.append((path, what, False))
+        self._one.found.problems.append((path, what, False))
 
     def _unreadable(self, task: Task, error: OSError) -> None:
         """Note a directory that could not be read, and have the next pass try again."""
         path, inode, parent, _ = task
-        self._source_failed(path, error)
+        self._one.source_failed(path, error)
         if error.errno not in GONE and self._writer is not None:
             self._writer.write(Listing(inode, parent, DOUBTFUL).encode())
-
-    def _source_failed(self, path: str, error: OSError) -> None:
-        if error.errno in GONE:
-            self._tally.vanished += 1
-        else:
-            self.found.problems.append((path or "/", str(error.strerror), True))
-
-
-@dataclass(slots=True)
-class _Visit:
-    """One directory, open on both sides."""
-
-    owner: Folders
-    path: str
-    parent: int
-    known: int
-    old: int
-    new: int
-    before: os.stat_result
 
 
 def finish(
@@ -443,5 +277,3 @@ def finish(
     entries.attributes.carry(old, new, before, lost, made=made)
     os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
     entries.attributes.carry_flags(old, new, lost)
-
-

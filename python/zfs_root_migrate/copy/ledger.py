@@ -139,6 +139,27 @@ class Ledger:
         self._live = 0
         self._open()
 
+    @classmethod
+    def reopen(cls, path: str) -> "Ledger | None":
+        """Open a ledger as it is, whatever trees it is about; None: of no use."""
+        try:
+            head = json.loads(Path(path).read_text("utf-8"))
+            identity = Identity(
+                source=head["source"][0],
+                source_root=head["source"][1],
+                destination=head["destination"][0],
+                destination_root=head["destination"][1],
+                exclude=tuple(head["exclude"]),
+            )
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+        return cls(path, identity)
+
+    @property
+    def root(self) -> int:
+        """Inode of the directory at which the source begins."""
+        return self._identity.source_root
+
     @property
     def log(self) -> Path:
         """The log of records."""
@@ -219,12 +240,15 @@ class Ledger:
         place = self._places.get(inode)
         return None if place is None else _decode(self._data, place)
 
-    def held_by(self, changed: set[int], *, with_doubtful: bool = True) -> Iterator[int]:
+    def held_by(
+        self, changed: set[int], *, with_doubtful: bool = True
+    ) -> Iterator[int]:
         """Return the directories that are or hold one of these inodes, or doubtful."""
+        wanted = changed | self._doubtful if with_doubtful else changed
         for inode, place in self._places.items():
-            if (with_doubtful and inode in self._doubtful) or inode in changed:
-                yield inode
-            elif changed and not changed.isdisjoint(_inodes(self._data, place)):
+            if inode in wanted or (
+                changed and not changed.isdisjoint(_inodes(self._data, place))
+            ):
                 yield inode
 
     def path_of(self, inode: int) -> str | None:
@@ -263,7 +287,7 @@ class Ledger:
         write_state(self._path, json.dumps(head) + "\n")
 
     def compact(self) -> None:
-        """Write the log anew where most of it is out of date; takes effect by `count`."""
+        """Write the log anew where most of it is out of date."""
         if self._length < 2 * self._live + (1 << 20):
             return
         old = self.log

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 
 from zfs_root_migrate.copy.attributes import make_plain
 from zfs_root_migrate.copy.entry import remove
-from zfs_root_migrate.copy.folder import Folders, Link, finish, open_directory
+from zfs_root_migrate.copy.folder import finish
 from zfs_root_migrate.copy.ledger import Ledger
+from zfs_root_migrate.copy.names import Names
 from zfs_root_migrate.copy.problems import GONE, ChangedError, SourceError
+from zfs_root_migrate.copy.sides import Link, Sides, open_directory
 
 # inode, and for each name its directory and itself
 Group = tuple[int, list[tuple[str, str]]]
@@ -57,22 +59,22 @@ def find_others(
     lacking = {inode for inode, names in seen.items() if len(names) < count[inode]}
     found: list[Link] = []
     for holder in ledger.held_by(lacking, with_doubtful=False) if lacking else ():
-        here, path = ledger.find(holder), ledger.path_of(holder)
-        if here is None or path is None:
+        here, where = ledger.find(holder), ledger.path_of(holder)
+        if here is None or where is None:
             continue
         for name, inode in zip(here.names, here.inodes, strict=True):
-            if inode in lacking and (path, name) not in seen[inode]:
-                found.append((inode, count[inode], device_of(path), path, name))
+            if inode in lacking and (where, name) not in seen[inode]:
+                found.append((inode, count[inode], device_of(where), where, name))
     return found
 
 
 class Linker:
     """Makes groups of names, in directories that are there already."""
 
-    def __init__(self, folders: Folders) -> None:
+    def __init__(self, sides: Sides, names: Names) -> None:
         """Share what copies single files."""
-        self._folders = folders
-        self._sides = folders.sides
+        self._one = names
+        self._sides = sides
 
     def make(self, group: Group) -> Made:
         """Copy a file once and give it all its names."""
@@ -89,9 +91,9 @@ class Linker:
                     else:
                         self._link(inode, here, first, path, name)
                 except ChangedError:
-                    self._folders.changed()
+                    self._one.changed()
                 except (SourceError, OSError) as failure:
-                    self._folders.not_brought(f"{path}/{name}", failure)
+                    self._one.not_brought(f"{path}/{name}", failure)
                 else:
                     done.append((path, name))
         finally:
@@ -101,43 +103,44 @@ class Linker:
 
     def _copy(self, inode: int, path: str, name: str) -> tuple[int, int, int]:
         """Copy the first name; return change time, kind, and its open directory."""
-        lost = self._folders.lost(f"{path}/{name}")
-        entries = self._folders.entries
         old = open_directory(self._sides.source, path)
         try:
             new = open_directory(self._sides.destination, path)
             try:
                 make_plain(new)
-                now = os.stat(name, dir_fd=old, follow_symlinks=False)
-                if now.st_ino != inode:
-                    raise ChangedError
-                remove(new, name)
-                if stat.S_ISREG(now.st_mode):
-                    file, before = entries.open(old, name)
-                    try:
-                        if before.st_ino != inode:
-                            raise ChangedError
-                        entries.regular(file, before, new, name, lost)
-                    finally:
-                        os.close(file)
-                else:
-                    before = entries.other(old, new, name, lost)
+                before = self._first(inode, old, new, path, name)
             except BaseException:
                 os.close(new)
                 raise
         finally:
             os.close(old)
-        self._folders.copied(path, name, is_file=stat.S_ISREG(before.st_mode))
-        return self._folders.trusted(before), before.st_mode >> 12, new
+        self._one.copied(path, name, is_file=stat.S_ISREG(before.st_mode))
+        return self._sides.trusted(before), before.st_mode >> 12, new
+
+    def _first(
+        self, inode: int, old: int, new: int, path: str, name: str
+    ) -> os.stat_result:
+        """Copy one name, which must still be of the same file."""
+        entries, lost = self._one.entries, self._one.lost(f"{path}/{name}")
+        now = _same(inode, os.stat(name, dir_fd=old, follow_symlinks=False))
+        if not stat.S_ISREG(now.st_mode):
+            remove(new, name)
+            return entries.other(old, new, name, lost)
+        file, before = entries.open(old, name)
+        try:
+            _same(inode, before)
+            remove(new, name)
+            entries.regular(file, before, new, name, lost)
+        finally:
+            os.close(file)
+        return before
 
     def _link(self, inode: int, first: int, made: str, path: str, name: str) -> None:
         old = open_directory(self._sides.source, path)
         try:
-            now = os.stat(name, dir_fd=old, follow_symlinks=False)
+            _same(inode, os.stat(name, dir_fd=old, follow_symlinks=False))
         finally:
             os.close(old)
-        if now.st_ino != inode:
-            raise ChangedError
         new = open_directory(self._sides.destination, path)
         try:
             make_plain(new)
@@ -145,7 +148,7 @@ class Linker:
             os.link(made, name, src_dir_fd=first, dst_dir_fd=new, follow_symlinks=False)
         finally:
             os.close(new)
-        self._folders.copied(path, name, is_file=False)
+        self._one.copied(path, name, is_file=False)
 
     def finish(self, path: str) -> None:
         """Put the times of a directory right, after names were made in it."""
@@ -158,10 +161,16 @@ class Linker:
         try:
             new = open_directory(self._sides.destination, path)
             try:
-                lost = self._folders.lost(path)
-                entries = self._folders.entries
+                lost = self._one.lost(path)
+                entries = self._one.entries
                 finish(entries, old, new, os.fstat(old), lost, made=False)
             finally:
                 os.close(new)
         finally:
             os.close(old)
+
+
+def _same(inode: int, now: os.stat_result) -> os.stat_result:
+    if now.st_ino != inode:
+        raise ChangedError
+    return now

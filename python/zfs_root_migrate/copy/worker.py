@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from zfs_root_migrate.copy.folder import Folders, Found, Sides, Task, open_directory
+from zfs_root_migrate.copy.folder import Folders
 from zfs_root_migrate.copy.ledger import Writer
 from zfs_root_migrate.copy.links import Group, Linker
+from zfs_root_migrate.copy.names import Names
 from zfs_root_migrate.copy.order import Tally
 from zfs_root_migrate.copy.problems import GONE, StoppedError
+from zfs_root_migrate.copy.sides import Found, Sides, Task, open_directory
 
 # bytes of the page that all processes share
 STOP, HUNGRY = 0, 1
@@ -27,7 +29,7 @@ _CHUNK = 1 << 20
 _LENGTH = 4
 
 
-def send(pipe: int, message: Any) -> None:
+def send(pipe: int, message: tuple[Any, ...]) -> None:
     """Write a message whole."""
     data = marshal.dumps(message)
     left = memoryview(len(data).to_bytes(_LENGTH, "little") + data)
@@ -35,13 +37,13 @@ def send(pipe: int, message: Any) -> None:
         left = left[os.write(pipe, left) :]
 
 
-def receive(pipe: int) -> Any:
+def receive(pipe: int) -> tuple[Any, ...] | None:
     """Read a message whole; None where the other side has ended."""
     head = _read(pipe, _LENGTH)
     if head is None:
         return None
     data = _read(pipe, int.from_bytes(head, "little"))
-    return None if data is None else marshal.loads(data)
+    return None if data is None else tuple(marshal.loads(data))
 
 
 def _read(pipe: int, size: int) -> bytes | None:
@@ -68,9 +70,10 @@ class Worker:
         self._writer: Writer | None = None
         if sides.ledger is not None:
             self._writer = sides.ledger.append()
-        self._folders = Folders(sides, self._tally, self._writer, self._tick)
-        self._folders.remembers_copies = verify
-        self._linker = Linker(self._folders)
+        self._names = names = Names(sides, self._tally, self._tick)
+        names.remembers_copies = verify
+        self._folders = Folders(sides, self._tally, self._writer, names, self._tick)
+        self._linker = Linker(sides, names)
         self._sides = sides
         self._told = time.monotonic()
         self._stack: list[Task] = []
@@ -109,12 +112,12 @@ class Worker:
     def _visit_all(self, tasks: list[Task]) -> None:
         stack = self._stack
         stack.extend(tasks)
-        found = self._folders.found
         while stack:
             self._folders.visit(stack.pop())
-            if found.tasks:
-                stack.extend(found.tasks)
-                found.tasks.clear()
+            tasks = self._names.found.tasks
+            if tasks:
+                stack.extend(tasks)
+                tasks.clear()
             self._tick()
             if self._shared[HUNGRY] and len(stack) > 1:
                 self._share()
@@ -135,7 +138,7 @@ class Worker:
             self._tick()
             if self._differs(path, name):
                 what = "content differs from the source's"
-                self._folders.found.problems.append((f"{path}/{name}", what, True))
+                self._names.found.problems.append((f"{path}/{name}", what, True))
             self._tally.verified += 1
 
     def _differs(self, path: str, name: str) -> bool:
@@ -181,13 +184,13 @@ class Worker:
         # a task that somebody else takes must not be known before what it came from
         if self._writer is not None and failure is None:
             self._writer.flush()
-        found, made = self._folders.found, self._made
+        found, made = self._names.found, self._made
         message = (
             *(kind, self._tally.take(), tuple(tasks)),
             *(found.links, found.problems, found.copied, found.devices, made, failure),
         )
         send(self._out, message)
-        self._folders.found = Found(tasks=found.tasks)
+        self._names.found = Found(tasks=found.tasks)
         self._made = []
         self._told = time.monotonic()
 

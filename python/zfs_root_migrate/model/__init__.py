@@ -25,6 +25,7 @@ from zfs_root_migrate.model.portage import (
 )
 from zfs_root_migrate.model.storage import (
     BlockDevice,
+    Copier,
     FstabLine,
     Mount,
     Pool,
@@ -40,6 +41,7 @@ __all__ = [
     "BlockDevice",
     "Boot",
     "ConfigPlace",
+    "Copier",
     "Ebuild",
     "Facts",
     "Firmware",

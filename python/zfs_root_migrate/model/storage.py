@@ -19,6 +19,13 @@ class Topology(StrEnum):
         return {"single": 1, "mirror": 2, "raidz1": 3, "raidz2": 4, "raidz3": 5}[self]
 
 
+class Copier(StrEnum):
+    """What copies files: the tool's own code, or rsync."""
+
+    OWN = "own"
+    RSYNC = "rsync"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockDevice:
     """One row of lsblk: a disk, a partition or what is stacked upon them."""

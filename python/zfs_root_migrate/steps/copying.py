@@ -1,6 +1,6 @@
 """What is copied from where to where, and what is left out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zfs_root_migrate import topology
 from zfs_root_migrate.config import Config
@@ -28,6 +28,9 @@ from zfs_root_migrate.steps.probes import make_directory
 from zfs_root_migrate.steps.services import services
 
 MARK = "zfs-root-migrate:copied"
+# what each transfer has copied: in the new root, so that a power cut, which takes the
+# pool back by some seconds, takes this back with it
+COPIED = in_new(f"{STATE}/copied")
 BYTES_PER_SECOND = 60 << 20
 FILES_PER_SECOND = 1500
 
@@ -126,9 +129,11 @@ def transfers(config: Config, facts: Facts, layout: Layout) -> tuple[CopyTree, .
                 files=mount.files or 0,
                 # /boot is no dataset
                 sparse=mount.target == "/boot" or layout.compression == "off",
+                copier=config.copier,
+                state=f"{COPIED}/{number}",
             )
         )
-    for path, parent, holder in hidden(layout):
+    for number, (path, parent, holder) in enumerate(hidden(layout), len(mounts)):
         inside = relative([path], mounts[parent].target)[0]
         beneath = relative([path], str(holder.mountpoint))[0]
         made.append(
@@ -139,6 +144,8 @@ def transfers(config: Config, facts: Facts, layout: Layout) -> tuple[CopyTree, .
                 size=0,
                 files=0,
                 sparse=layout.compression == "off",
+                copier=config.copier,
+                state=f"{COPIED}/{number}",
             )
         )
     return tuple(made)
@@ -263,7 +270,8 @@ def again(
     The pass also puts right the times of the directories that were written to since.
     """
     trees = transfers(config, facts, layout)
-    return (*trees, CompareTrees(pairs=trees, report=REPORT))
+    passes = (replace(tree, verify=True) for tree in trees)
+    return (*passes, CompareTrees(pairs=trees, report=REPORT))
 
 
 def delta(config: Config, facts: Facts, layout: Layout) -> Step:

@@ -1,0 +1,73 @@
+"""Both trees of a pass, what is known of them, and what visits come upon."""
+
+import os
+from dataclasses import dataclass, field
+
+from zfs_root_migrate.copy.clearing import Rules
+from zfs_root_migrate.copy.ledger import DOUBTFUL, Ledger
+from zfs_root_migrate.syscalls import open_below
+
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# what the kernel takes in one call (PATH_MAX)
+_LONG = 3000
+
+# how much is known of a directory at the destination
+MADE = 0  # it was made just now and is empty
+FRESH = 1  # it may hold anything
+KNOWN = 2  # it is as the ledger says
+
+# path, inode, the parent's inode, how much is known
+Task = tuple[str, int, int, int]
+# inode, how many names it has, device of the destination, directory, name
+Link = tuple[int, int, int, str, str]
+
+
+@dataclass(slots=True)
+class Sides:
+    """The two trees, and what is common to all their directories.
+
+    Files with a change time from `barrier` (Unix time in ns) on may have been written
+    to after they were read, without their change time moving again.
+    """
+
+    source: int
+    destination: int
+    device: int
+    barrier: int
+    rules: Rules
+    ledger: Ledger | None
+    # inodes that are looked at in a directory whose own names have not changed; None:
+    # all of them
+    changed: set[int] | None
+    descends: bool
+
+    def trusted(self, before: os.stat_result) -> int:
+        """Return the change time, or 0 where it may not move with the next write."""
+        ctime = before.st_ctime_ns
+        return ctime if ctime < self.barrier else DOUBTFUL
+
+
+@dataclass(slots=True)
+class Found:
+    """What visits have come upon, to be handed on."""
+
+    tasks: list[Task] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    # path and what about it; True for an error
+    problems: list[tuple[str, str, bool]] = field(default_factory=list)
+    # directory and name of what was copied, where that is to be verified
+    copied: list[tuple[str, str]] = field(default_factory=list)
+    # file systems of the destination, and a directory on each
+    devices: list[tuple[int, str]] = field(default_factory=list)
+
+
+def open_directory(top: int, path: str) -> int:
+    """Open a directory below a top, following no link at its end."""
+    if len(path) > _LONG:
+        return open_below(top, os.fsencode(path))
+    if not path:
+        return os.open(".", _OPEN, dir_fd=top)
+    try:
+        return os.open(path[1:], _OPEN | os.O_NOATIME, dir_fd=top)
+    except PermissionError:
+        return os.open(path[1:], _OPEN, dir_fd=top)
