@@ -75,7 +75,7 @@ def test_nothing_to_say(engine: Engine) -> None:
         ("{old}", "{new}/none"),
         ("{old}/file", "{new}"),
         ("{old}", "{old}/file"),
-        ("{old}", "{new}", "--jobs", "0"),
+        ("{old}", "{new}", "--jobs", "-3"),
         ("{old}", "{new}", "--jobs", "many"),
         ("{old}", "{new}", "--exclude", "relative"),
         ("{old}", "{new}", "--detect", "magic"),

@@ -18,7 +18,7 @@ SOON_S = 5
 
 def engine(mount: Mount, tmp_path: Path, *, crowd: int) -> Engine:
     """Return an engine with a tree that takes some time."""
-    source, destination = mount("tmpfs", "old").path, mount("ext4", "new").path
+    source, destination = mount("ext4", "old").path, mount("ext4", "new").path
     hard.build(source / "t", hard.Wanted(small=True, crowd=crowd))
     for number in range(crowd // 100):
         file = source / f"large-{number}"

@@ -19,3 +19,5 @@ NOT_FOR_RSYNC = frozenset(
     {"hidden_rewrite", "mapped_store", "punch_hole", "reborn", "save_anew", "swap"}
     | {"leave_links", "move", "set_flag", "protect", "unprotect"}
 )
+# tmpfs does not note that a mapping was written to, by whatever time
+UNSEEN_IN_MEMORY = frozenset({"mapped_store"})
