@@ -6,7 +6,7 @@ The one place that knows how files get from the old to the new root.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfs_root_migrate import rsync
+from zfs_root_migrate import rsync, runner
 from zfs_root_migrate.copy.doubt import doubt
 from zfs_root_migrate.copy.engine import copy
 from zfs_root_migrate.copy.order import Order, Problem, Report, Tally
@@ -55,7 +55,7 @@ def copy_tree(tree: CopyTree, progress: "Progress") -> None:
         state=tree.state,
         verify=tree.verify,
     )
-    progress.command(" ".join(command(tree)))
+    progress.command(runner.shell_text(command(tree)))
 
     def tell(tally: Tally) -> None:
         done = tally.copied + tally.unchanged

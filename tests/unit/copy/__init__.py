@@ -1,0 +1,1 @@
+"""Tests of the copier's own parts; those of whole passes are in tests/copy."""

@@ -1,0 +1,241 @@
+"""What is remembered from pass to pass, and what a power cut leaves of it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zfs_root_migrate.copy.doubt import doubt
+from zfs_root_migrate.copy.ledger import DOUBTFUL, Identity, Ledger, Listing, void
+
+ROOT = 2
+IDENTITY = Identity(
+    source=7, source_root=ROOT, destination=8, destination_root=34, exclude=("/x",)
+)
+DIRECTORY, FILE = 4, 8
+NAMES = st.text(
+    st.characters(blacklist_characters="/\0", codec="utf-8"), min_size=1
+).filter(lambda name: name not in (".", ".."))
+
+
+def listing(inode, parent, *rows, ctime=10):
+    """Return a directory with rows of name, inode, change time and kind."""
+    made = Listing(inode, parent, ctime)
+    for row in rows:
+        made.add(*row)
+    return made
+
+
+TREE = (
+    listing(ROOT, 0, ("etc", 3, 1, DIRECTORY), ("file", 20, 200, FILE)),
+    listing(3, ROOT, ("deep", 4, 1, DIRECTORY), ("fstab", 21, 210, FILE)),
+    listing(4, 3, ("a\nb", 22, 220, FILE), ("\udcff", 23, 230, FILE)),
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Return where the ledger is, with the tree in it."""
+    path = str(tmp_path / "state")
+    keep(Ledger(path, IDENTITY), TREE)
+    return path
+
+
+def keep(ledger, listings, *, complete=True):
+    """Write listings and let them count."""
+    writer = ledger.append()
+    for item in listings:
+        writer.write(item if isinstance(item, bytes) else item.encode())
+    writer.close()
+    ledger.count(ledger.log.stat().st_size, complete=complete)
+
+
+def test_what_is_written_is_read(path):
+    """All of it, odd names as well."""
+    ledger = Ledger(path, IDENTITY)
+    assert ledger.is_complete
+    assert len(ledger) == len(TREE)
+    for item in TREE:
+        assert ledger.find(item.inode) == item
+        assert item.inode in ledger
+    assert ledger.find(99) is None
+
+
+@given(st.lists(st.tuples(NAMES, st.integers(1, 2**64 - 1)), unique_by=lambda r: r[0]))
+def test_any_name_comes_back(tmp_path_factory, rows):
+    """Whatever is in it."""
+    path = str(tmp_path_factory.mktemp("ledger") / "state")
+    item = listing(ROOT, 0, *((name, n, n >> 2, FILE) for name, n in rows))
+    keep(Ledger(path, IDENTITY), [item])
+    assert Ledger(path, IDENTITY).find(ROOT) == item
+
+
+@pytest.mark.parametrize("field", ["source", "source_root", "destination_root"])
+def test_other_trees_know_nothing_of_it(path, field):
+    """The numbers of another file system mean nothing."""
+    other = replace(IDENTITY, **{field: 999})
+    assert len(Ledger(path, other)) == 0
+
+
+def test_another_exclude_is_another_tree(path):
+    """What was left out was not copied."""
+    assert len(Ledger(path, replace(IDENTITY, exclude=()))) == 0
+
+
+def test_a_later_record_counts(path):
+    """The log is only added to."""
+    newer = listing(3, ROOT, ("fstab", 21, 999, FILE), ctime=11)
+    keep(Ledger(path, IDENTITY), [newer])
+    assert Ledger(path, IDENTITY).find(3) == newer
+
+
+def test_a_void_record_takes_back(path):
+    """And a still later one counts again."""
+    keep(Ledger(path, IDENTITY), [void(3)])
+    assert Ledger(path, IDENTITY).find(3) is None
+    keep(Ledger(path, IDENTITY), [TREE[1]])
+    assert Ledger(path, IDENTITY).find(3) == TREE[1]
+
+
+def test_what_does_not_count_is_cut_off(path):
+    """It was written, and what it speaks of may not be on the disk."""
+    ledger = Ledger(path, IDENTITY)
+    length = ledger.log.stat().st_size
+    writer = ledger.append()
+    writer.write(listing(3, ROOT, ctime=77).encode())
+    writer.close()
+    again = Ledger(path, IDENTITY)
+    assert again.find(3) == TREE[1]
+    assert again.log.stat().st_size == length
+
+
+@pytest.mark.parametrize("cut", [1, 7, 60])
+def test_a_log_that_lost_its_end_is_worth_nothing(path, cut):
+    """The head promises more than there is."""
+    ledger = Ledger(path, IDENTITY)
+    data = ledger.log.read_bytes()
+    ledger.log.write_bytes(data[:-cut])
+    again = Ledger(path, IDENTITY)
+    assert not again.is_complete
+    assert len(again) == 0
+
+
+def test_a_log_with_a_hole_ends_there(path):
+    """What comes before it is whole."""
+    ledger = Ledger(path, IDENTITY)
+    data = bytearray(ledger.log.read_bytes())
+    place = len(TREE[0].encode())
+    data[place : place + 4] = b"\0\0\0\0"
+    ledger.log.write_bytes(data)
+    again = Ledger(path, IDENTITY)
+    assert again.find(ROOT) == TREE[0]
+    assert again.find(3) is None
+    assert not again.is_complete
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "other"}', "null"])
+def test_a_head_that_is_none(path, text):
+    """It is as if there were no state."""
+    Path(path).write_text(text)
+    assert len(Ledger(path, IDENTITY)) == 0
+
+
+def test_where_changed_inodes_are(path):
+    """Directories that are changed, and those that hold what is."""
+    ledger = Ledger(path, IDENTITY)
+    assert set(ledger.held_by({22})) == {4}
+    assert set(ledger.held_by({3})) == {3, ROOT}
+    assert set(ledger.held_by({20, 21})) == {ROOT, 3}
+    assert set(ledger.held_by({999})) == set()
+
+
+def test_the_doubtful_are_looked_at_always(path):
+    """A directory's own time or that of a name in it."""
+    doubtful = (
+        replace(TREE[1], ctime=DOUBTFUL),
+        listing(4, 3, ("a\nb", 22, DOUBTFUL, FILE)),
+    )
+    keep(Ledger(path, IDENTITY), doubtful)
+    ledger = Ledger(path, IDENTITY)
+    assert set(ledger.held_by(set())) == {3, 4}
+    assert set(ledger.held_by(set(), with_doubtful=False)) == set()
+    keep(ledger, TREE)
+    assert set(Ledger(path, IDENTITY).held_by(set())) == set()
+
+
+def test_paths(path):
+    """From the directory that holds each."""
+    ledger = Ledger(path, IDENTITY)
+    assert ledger.path_of(ROOT) == ""
+    assert ledger.path_of(4) == "/etc/deep"
+    assert ledger.path_of(99) is None
+
+
+def test_paths_that_lead_in_a_circle(path):
+    """Two directories that were exchanged, half of it remembered."""
+    rows = (
+        listing(3, 4, ("deep", 4, 1, DIRECTORY)),
+        listing(4, 3, ("etc", 3, 1, DIRECTORY)),
+    )
+    keep(Ledger(path, IDENTITY), rows)
+    assert Ledger(path, IDENTITY).path_of(4) is None
+
+
+def test_an_old_log_is_written_anew(path):
+    """When most of it is out of date; and it is not lost in between."""
+    many = listing(4, 3, *((f"{n:060}", n, n, FILE) for n in range(1, 9000)))
+    ledger = Ledger(path, IDENTITY)
+    keep(ledger, [many, many, many, many])
+    ledger.reread()
+    before = ledger.log
+    ledger.compact()
+    assert ledger.log != before
+    assert not before.exists()
+    again = Ledger(path, IDENTITY)
+    assert again.log.stat().st_size < 2 * len(many.encode())
+    assert again.is_complete
+    assert [again.find(n) for n in (ROOT, 3, 4)] == [*TREE[:2], many]
+
+
+def test_a_log_that_nobody_wants(path):
+    """A power cut between the new log and the old one's removal."""
+    other = Path(f"{path}.7")
+    other.write_bytes(b"old")
+    Ledger(path, IDENTITY)
+    assert not other.exists()
+
+
+def test_a_doubted_name_is_doubtful(path):
+    """With its directory, and nothing else."""
+    doubt(path, ["/etc/deep/a\nb"])
+    ledger = Ledger(path, IDENTITY)
+    here = ledger.find(4)
+    assert (here.ctime, list(here.ctimes)) == (DOUBTFUL, [DOUBTFUL, 230])
+    assert ledger.find(3) == TREE[1]
+    assert ledger.is_complete
+
+
+def test_a_doubted_directory_is_doubtful(path):
+    """Itself, and the one that holds it; a name that is not there as well."""
+    doubt(path, ["/etc/deep", "/etc/more"])
+    ledger = Ledger(path, IDENTITY)
+    assert ledger.find(4).ctime == DOUBTFUL
+    assert ledger.find(3).ctime == DOUBTFUL
+    assert list(ledger.find(4).ctimes) == [220, 230]
+
+
+@pytest.mark.parametrize("odd", ["/no/such", "/file/below", "/etc/no/deeper"])
+def test_doubt_of_what_is_not_known(path, odd):
+    """It will be copied anyway."""
+    doubt(path, [odd])
+    assert len(Ledger(path, IDENTITY)) == len(TREE)
+
+
+def test_doubt_of_a_state_that_is_broken(path):
+    """The next pass takes it for none."""
+    Path(path).write_text(json.dumps({"source": [1]}))
+    doubt(path, ["/etc"])
+    assert len(Ledger(path, IDENTITY)) == 0
