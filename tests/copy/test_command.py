@@ -222,7 +222,7 @@ def test_what_is_not_kept_is_named(mount: Mount) -> None:
 
 
 def test_flags_of_links(engine: Engine) -> None:
-    """An immutable file can have several names, here and there, and be changed later."""
+    """An immutable file can have several names, and be changed later."""
     for kind, flag in (("i", flags.IMMUTABLE), ("a", flags.APPEND)):
         (engine.source / kind).write_text(kind)
         (engine.source / f"{kind}-again").hardlink_to(engine.source / kind)
