@@ -41,9 +41,11 @@ def three_passes(
     second = settled(engine)
     assert judge.differences(source, destination) == []
     assert 0 < second.copied < first.copied
-    before = judge.touched(destination)
     third = settled(engine)
     assert (third.copied, third.removed, third.bytes) == (0, 0, 0)
+    # a directory may be doubted once, but not for ever
+    before = judge.touched(destination)
+    settled(engine)
     assert judge.touched(destination) == before
 
 
