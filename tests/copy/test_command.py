@@ -325,9 +325,10 @@ def test_source_is_left_alone(engine: Engine) -> None:
     """Copying changes nothing at the source, times of access included."""
     hard.build(engine.source / "t", hard.Wanted(small=True, crowd=20))
     before = judge.touched(engine.source)
-    stamps = {path: path.lstat().st_atime_ns for path in engine.source.glob("t/*/*")}
+    names = [path for path in engine.source.glob("t/*/*") if not path.is_symlink()]
+    stamps = {path: path.lstat().st_atime_ns for path in names}
     assert engine.run().status == 0
     assert judge.touched(engine.source) == before
-    files = [path for path in stamps if path.is_file() and not path.is_symlink()]
+    files = [path for path in names if path.is_file()]
     assert files
     assert all(path.lstat().st_atime_ns == stamps[path] for path in files)

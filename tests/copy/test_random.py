@@ -105,7 +105,7 @@ def test_changes_between_passes(
 
 @pytest.mark.slow
 @given(chances, st.lists(changes, min_size=2, max_size=4))
-@settings(max_examples=150, suppress_health_check=FIXTURE)
+@settings(max_examples=60, suppress_health_check=FIXTURE)
 def test_many_changes_between_passes(
     world: World, chance: random.Random, rounds: list[list[str]]
 ) -> None:
@@ -117,7 +117,7 @@ def test_many_changes_between_passes(
 @pytest.mark.slow
 @given(st.integers(0, 2**32), changes.filter(bool))
 @settings(
-    max_examples=60,
+    max_examples=30,
     phases=NO_SHRINKING,
     suppress_health_check=FIXTURE,
 )
