@@ -23,6 +23,7 @@ class Told(Heard):
     """Remembers what should be read as well."""
 
     def __init__(self) -> None:
+        """Nothing was said yet."""
         super().__init__()
         self.notes = []
 
@@ -40,7 +41,7 @@ def copying(tmp_path):
     (old / "below/file").write_bytes(b"content")
     (old / "left").write_bytes(b"alone")
     os.link(old / "below/file", old / "second")
-    os.symlink("below/file", old / "link")
+    (old / "link").symlink_to("below/file")
     return replace(made, copier=Copier.OWN, state=str(tmp_path / "state/0"))
 
 
@@ -98,7 +99,7 @@ def test_what_differs_is_copied_again(copying, spoil):
     copier.copy_tree(copying, Told())
     new = Path(copying.destination)
     spoil(new)
-    os.utime(new / "below", ns=(0, os.stat(Path(copying.source) / "below").st_mtime_ns))
+    os.utime(new / "below", ns=(0, (Path(copying.source) / "below").stat().st_mtime_ns))
     paths = [d.path for d in found(copying)]
     assert paths
     copier.distrust((copying,), tuple(paths))

@@ -10,7 +10,7 @@ from zfs_root_migrate.copy.attributes import Attributes, NotKept, by_name
 from zfs_root_migrate.copy.problems import GONE, ChangedError, SourceError
 
 # read and written in one go up to here; above, the kernel moves the bytes
-SMALL = 256 << 10
+SMALL = 64 << 10
 CHUNK = 4 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -25,6 +25,8 @@ class Entries:
         self._tick = tick
         self._attributes = Attributes()
         self._read = _READ | os.O_NOATIME
+        # one for all files: to get memory for each costs more than to fill it
+        self._buffers = (memoryview(bytearray(SMALL)),)
 
     @property
     def attributes(self) -> Attributes:
@@ -72,11 +74,11 @@ class Entries:
             self._range(old, new, 0, size)
         elif size:
             try:
-                data = os.read(old, size)
+                count = os.readv(old, self._buffers)
             except OSError as error:
                 raise SourceError(error) from error
-            os.write(new, data) == len(data) or _write_rest(new, data)
-            self._tick(len(data))
+            _write(new, self._buffers[0][:count])
+            self._tick(count)
 
     def _sparse(self, old: int, new: int, size: int) -> None:
         """Copy what is between the holes, lseek(2)."""
@@ -141,12 +143,10 @@ class Entries:
         return before
 
 
-def _write_rest(new: int, data: bytes) -> bool:
-    """Write what the kernel did not take at once; a full disk says so then."""
-    left = memoryview(data)[os.lseek(new, 0, os.SEEK_CUR) :]
+def _write(new: int, left: "memoryview[int]") -> None:
+    """Write all of it; a full disk says so when it is asked for the rest."""
     while left:
         left = left[os.write(new, left) :]
-    return True
 
 
 def _by_hand(old: int, new: int, place: int, count: int) -> int:
@@ -154,9 +154,7 @@ def _by_hand(old: int, new: int, place: int, count: int) -> int:
         data = os.pread(old, min(count, SMALL), place)
     except OSError as error:
         raise SourceError(error) from error
-    left = memoryview(data)
-    while left:
-        left = left[os.write(new, left) :]
+    _write(new, memoryview(data))
     return len(data)
 
 
