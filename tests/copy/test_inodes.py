@@ -92,10 +92,15 @@ def file_with_old_inode(top: Path) -> None:
     os.utime(top / "folder/file", ns=(times, times))
 
 
+def moved_with_links(top: Path) -> None:
+    """A directory moves, with a name of a file that has another where nothing moves."""
+    (top / "moves").rename(top / "moved")
+
+
 CHANGES = (
     *(file_to_directory, directory_to_file, another_directory, elsewhere, into_itself),
     *(parent_and_child, swapped, moved_and_changed, moved_and_replaced),
-    *(link_to_another, file_with_old_inode),
+    *(link_to_another, file_with_old_inode, moved_with_links),
 )
 
 
@@ -106,6 +111,9 @@ def tree(top: Path) -> None:
     for name in ("file", "folder/below/one", "folder/below/two", "deep/three"):
         (top / name).write_text(name)
     (top / "one").hardlink_to(top / "deep/three")
+    for name in ("stays", "moves"):
+        (top / name).mkdir()
+        (top / name / "name").hardlink_to(top / "folder/below/two")
 
 
 @pytest.mark.parametrize("detect", [WALK, TABLES], ids=lambda words: words[1])
