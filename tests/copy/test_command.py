@@ -13,7 +13,7 @@ from tests.copy.conftest import Mount
 from tests.copy.engine import OURS, Engine
 
 # a command line that is not refused may go on for ever
-HANGS_S = 20
+HANGS_S = 30
 NUMBERS = (
     *("files", "directories", "bytes", "copied", "unchanged", "removed", "vanished"),
     "changed_meanwhile",
@@ -259,7 +259,7 @@ def test_verify(engine: Engine) -> None:
     assert judge.differences(engine.source, engine.destination) == []
 
 
-@pytest.mark.parametrize("jobs", ["1", "2", "7"])
+@pytest.mark.parametrize("jobs", ["1", "7"])
 def test_jobs(engine: Engine, jobs: str) -> None:
     """Any number of workers comes to the same."""
     hard.build(engine.source / "t", hard.Wanted(small=True, crowd=20))

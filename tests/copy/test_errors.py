@@ -39,7 +39,9 @@ def equal_after(engine: Engine) -> None:
     assert judge.differences(engine.source, engine.destination) == []
 
 
-@pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
+@pytest.mark.parametrize(
+    "kind", ["tmpfs", pytest.param("ext4", marks=pytest.mark.slow)]
+)
 def test_full_destination(mount: Mount, tmp_path: Path, kind: str) -> None:
     """A full disk is named as such; after it was enlarged the pass goes on."""
     source, new = mount("tmpfs", "old").path, mount(kind, "new", 24 * MIB)
@@ -61,6 +63,7 @@ def test_full_destination(mount: Mount, tmp_path: Path, kind: str) -> None:
     equal_after(engine)
 
 
+@pytest.mark.slow
 def test_no_room_for_names(mount: Mount, tmp_path: Path) -> None:
     """A file system can also run out of inodes."""
     source = mount("tmpfs", "old").path
@@ -92,6 +95,7 @@ def bad_sector(volume: Volume, name: str) -> None:
         (volume.path / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_bad_sector(mount: Mount, tmp_path: Path) -> None:
     """A file that cannot be read is named, and everything else is copied."""
     options = ("-b", str(BLOCK), "-O", "^has_journal")
@@ -149,6 +153,7 @@ def test_read_only_destination(mount: Mount, tmp_path: Path) -> None:
     equal_after(engine)
 
 
+@pytest.mark.slow
 def test_destination_that_becomes_read_only(mount: Mount, tmp_path: Path) -> None:
     """A disk that fails under it (ext4 then stops) ends the pass, clearly."""
     source, new = mount("tmpfs", "old").path, mount("ext4", "new")

@@ -56,6 +56,7 @@ def kill_at_random(engine: Engine, rounds: int, *, longest_s: float) -> None:
     assert judge.differences(engine.source, engine.destination) == []
 
 
+@pytest.mark.slow
 def test_killed(mount: Mount, tmp_path: Path) -> None:
     """A pass that is killed leaves no process, and the next one ends the work."""
     kill_at_random(engine(mount, tmp_path, crowd=1000), 3, longest_s=0.5)
@@ -67,7 +68,13 @@ def test_killed_again_and_again(mount: Mount, tmp_path: Path) -> None:
     kill_at_random(engine(mount, tmp_path, crowd=4000), 25, longest_s=2.0)
 
 
-@pytest.mark.parametrize("group", [True, False], ids=["terminal", "process"])
+@pytest.mark.parametrize(
+    "group",
+    [
+        pytest.param(True, id="terminal"),
+        pytest.param(False, id="process", marks=pytest.mark.slow),
+    ],
+)
 def test_interrupted(mount: Mount, tmp_path: Path, group: bool) -> None:
     """Ctrl-C ends it with 130 and few words, and the next pass ends the work."""
     made = engine(mount, tmp_path, crowd=2000)

@@ -95,7 +95,7 @@ def check_during(world: World, chance: random.Random, kinds: list[str]) -> None:
 
 
 @given(chances, st.lists(changes, min_size=2, max_size=4))
-@settings(max_examples=8, phases=NO_SHRINKING, suppress_health_check=FIXTURE)
+@settings(max_examples=3, phases=NO_SHRINKING, suppress_health_check=FIXTURE)
 def test_changes_between_passes(
     world: World, chance: random.Random, rounds: list[list[str]]
 ) -> None:

@@ -156,6 +156,7 @@ def test_store_to_a_page_that_is_dirty(
     assert judge.differences(source, destination) == []
 
 
+@pytest.mark.slow
 def test_rsync_cross_check(mount: Mount) -> None:
     """The comparator agrees with rsync wherever rsync keeps what there is."""
     source, destination = mount("tmpfs", "old").path, mount("tmpfs", "new").path
