@@ -86,14 +86,22 @@ def _carry_out(terminal: Terminal, plan: Plan) -> None:
     try:
         executor.run(plan)
     except MigrateError:
-        terminal.talk("Taking back what was begun:")
-        executor.undo(plan)
+        _take_back(terminal, executor, plan)
         raise
     except KeyboardInterrupt:
-        executor.undo(plan)
+        _take_back(terminal, executor, plan)
         raise InterruptedRunError(
             "interrupted; what can be taken back was taken back",
             resolution="zfs-root-migrate environments",
         ) from None
     finally:
         world.close()
+
+
+def _take_back(terminal: Terminal, executor: Executor, plan: Plan) -> None:
+    """Undo what was begun; what stands against that is told beside the first error."""
+    terminal.talk("Taking back what was begun:")
+    try:
+        executor.undo(plan)
+    except MigrateError as error:
+        terminal.error(error)

@@ -99,7 +99,7 @@ def activate(now: Environments, chosen: Environment) -> tuple[Step, ...]:
     """Return the steps that make an environment the default of pool and boot menu."""
     images = tuple(image.path for image in now.kernels(chosen))
     check = menu.starts(chosen.dataset, images)
-    other = () if chosen == now.now else (_settings_there(chosen),)
+    other = () if chosen == now.now else _settings_there(chosen)
     return (
         Step(
             id="look",
@@ -165,27 +165,45 @@ def _settings_here(now: Environments, chosen: Environment) -> Step:
     )
 
 
-def _settings_there(chosen: Environment) -> Step:
+def _settings_there(chosen: Environment) -> tuple[Step, ...]:
+    """Write the same in an environment that is not running.
+
+    It is mounted for this process alone, and the mount ends with it.
+    """
     files = _files(chosen, chosen.dataset, NEW)
-    opened = (
-        make_directory(NEW),
-        Run(argv=("mount", "-t", "zfs", chosen.dataset, NEW)),
-    )
-    closed = Run(argv=("umount", NEW))
-    return Step(
-        id="settings-there",
-        title=f"Write GRUB's settings in {chosen.name}",
-        reason="the same there; it is mounted for this process alone",
-        hazard=Hazard.REVERSIBLE,
-        needs=("look",),
-        actions=(*opened, *(file for file, _ in files), closed),
-        undo=(
-            Run(argv=("umount", NEW), when=probes.is_mounted(NEW)),
-            *opened,
-            *(_restored(file, before) for file, before in files),
-            closed,
+    opened = Run(argv=("mount", "-t", "zfs", chosen.dataset, NEW))
+    closed = Run(argv=("umount", NEW), when=probes.is_mounted(NEW))
+    return (
+        Step(
+            id="open",
+            title=f"Mount {chosen.dataset}",
+            reason="for this process alone",
+            hazard=Hazard.READS,
+            needs=("look",),
+            actions=(make_directory(NEW), opened),
+            undo=(closed,),
+            always=True,
         ),
-        always=True,
+        Step(
+            id="settings-there",
+            title=f"Write GRUB's settings in {chosen.name}",
+            reason="nor must who runs it there",
+            hazard=Hazard.REVERSIBLE,
+            needs=("open", "settings"),
+            actions=tuple(file for file, _ in files),
+            undo=tuple(_restored(file, before) for file, before in files),
+            proof=tuple(has_content(file.path, file.content) for file, _ in files),
+        ),
+        Step(
+            id="close",
+            title=f"Unmount {chosen.dataset}",
+            reason="it must not be in use",
+            hazard=Hazard.READS,
+            needs=("settings-there",),
+            actions=(closed,),
+            undo=(replace(opened, when=probes.is_mounted(NEW, holds=False)),),
+            always=True,
+        ),
     )
 
 
@@ -193,6 +211,10 @@ def _bootfs(now: Environments, chosen: Environment) -> Step:
     def set_to(value: str) -> Run:
         return Run(argv=("zpool", "set", f"bootfs={value}", now.pool))
 
+    proof = Probe(
+        argv=("zpool", "get", "-H", "-o", "value", "bootfs", now.pool),
+        matches=(rf"^{re.escape(chosen.dataset)}$",),
+    )
     return Step(
         id="bootfs",
         title=f"Make {chosen.dataset} the pool's bootfs",
@@ -200,13 +222,8 @@ def _bootfs(now: Environments, chosen: Environment) -> Step:
         hazard=Hazard.REVERSIBLE,
         needs=("settings",),
         actions=(set_to(chosen.dataset),),
-        undo=(set_to(now.bootfs or ""),),
-        proof=(
-            Probe(
-                argv=("zpool", "get", "-H", "-o", "value", "bootfs", now.pool),
-                matches=(rf"^{re.escape(chosen.dataset)}$",),
-            ),
-        ),
+        undo=(replace(set_to(now.bootfs or ""), when=proof),),
+        proof=(proof,),
     )
 
 
