@@ -84,7 +84,7 @@ VERBS = (
     Row(
         name="environments",
         help="list, make, activate and destroy boot environments",
-        options=("environment", "json", "confirm", "pretend"),
+        options=("environment", "json", "pretend"),
     ),
     Row(name="help", help="show this, or the options of a verb", options=("verb",)),
     Row(name="version", help="show the version"),
@@ -220,10 +220,14 @@ def _serial(parser: argparse.ArgumentParser) -> None:
 def _environment(parser: argparse.ArgumentParser) -> None:
     actions = ("list", "create", "activate", "destroy")
     parser.add_argument("action", nargs="?", choices=actions, default="list")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="of the environment")
-    parser.add_argument(
-        "--porcelain", action="store_true", help="list: lines for scripts"
-    )
+    name = "name of the environment"
+    parser.add_argument("name", nargs="?", metavar="NAME", help=name)
+    lines = "list: lines for scripts"
+    parser.add_argument("--porcelain", action="store_true", help=lines)
+    asking = parser.add_mutually_exclusive_group()
+    no, yes = "destroy: do not ask", "create, activate: ask"
+    asking.add_argument("-y", "--yes", action="store_true", help=no)
+    asking.add_argument("-a", "--ask", action="store_true", help=yes)
 
 
 def _verb(parser: argparse.ArgumentParser) -> None:

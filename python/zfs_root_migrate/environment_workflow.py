@@ -100,6 +100,8 @@ def _carry_out(terminal: Terminal, plan: Plan) -> None:
 
 def _take_back(terminal: Terminal, executor: Executor, plan: Plan) -> None:
     """Undo what was begun; what stands against that is told beside the first error."""
+    if not any(step.undo for step in plan.steps):
+        return
     terminal.talk("Taking back what was begun:")
     try:
         executor.undo(plan)
