@@ -35,22 +35,22 @@ from zfs_root_migrate.facts.mounts import parse_mountinfo
 FILES = ("/etc/default/grub", "/etc/grub.d/09_zfs-root-migrate")
 # `zfs list` of a pool in each layout, as OpenZFS 2.3 prints it
 SIBLINGS = (
-    "rpool/ROOT\tfilesystem\t-\t-\t911659008\t1794031001\t/ROOT\toff\tno\n"
-    "rpool/ROOT/gentoo\tfilesystem\t-\t-\t911548416\t1794031002\tlegacy\ton\tyes\n"
-    "rpool/ROOT/gentoo@mine\tsnapshot\t-\t-\t0\t1794031500\t-\t-\t-\n"
-    "rpool/ROOT/gentoo@zfs-root-migrate-try\tsnapshot\t-\trpool/ROOT/try\t24576"
+    "rpool/ROOT\tfilesystem\t-\t-\t911659008\t0\t1794031001\t/ROOT\toff\tno\n"
+    "rpool/ROOT/gentoo\tfilesystem\t-\t-\t911548416\t0\t1794031002\tlegacy\ton\tyes\n"
+    "rpool/ROOT/gentoo@mine\tsnapshot\t-\t-\t-\t-\t1794031500\t-\t-\t-\n"
+    "rpool/ROOT/gentoo@zfs-root-migrate-try\tsnapshot\t-\trpool/ROOT/try\t-\t-"
     "\t1794031600\t-\t-\t-\n"
-    "rpool/ROOT/try\tfilesystem\trpool/ROOT/gentoo@zfs-root-migrate-try\t-\t86016"
+    "rpool/ROOT/try\tfilesystem\trpool/ROOT/gentoo@zfs-root-migrate-try\t-\t86016\t0"
     "\t1794031601\tlegacy\tnoauto\tno\n"
-    "rpool/ROOT/try/below\tfilesystem\t-\t-\t4096\t1794031602\tlegacy\ton\tno\n"
+    "rpool/ROOT/try/below\tfilesystem\t-\t-\t4000\t96\t1794031602\tlegacy\ton\tno\n"
 )
 NESTED = (
-    "rpool/ROOT\tfilesystem\t-\t-\t911659008\t1794031001\tlegacy\ton\tyes\n"
-    "rpool/ROOT@zfs-root-migrate-a b\tsnapshot\t-\trpool/ROOT/a b,tank/x\t0"
+    "rpool/ROOT\tfilesystem\t-\t-\t911659008\t0\t1794031001\tlegacy\ton\tyes\n"
+    "rpool/ROOT@zfs-root-migrate-a b\tsnapshot\t-\trpool/ROOT/a b,tank/x\t-\t-"
     "\t1794031600\t-\t-\t-\n"
-    "rpool/ROOT/a b\tfilesystem\trpool/ROOT@zfs-root-migrate-a b\t-\t86016"
+    "rpool/ROOT/a b\tfilesystem\trpool/ROOT@zfs-root-migrate-a b\t-\t86016\t0"
     "\t1794031601\tlegacy\tnoauto\tno\n"
-    "rpool/ROOT/more\tfilesystem\t-\t-\t1\t1794031700\tlegacy\toff\tno\n"
+    "rpool/ROOT/more\tfilesystem\t-\t-\t1\t0\t1794031700\tlegacy\toff\tno\n"
 )
 
 

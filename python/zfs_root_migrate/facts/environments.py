@@ -21,7 +21,12 @@ MOUNTS = "/proc/self/mountinfo"
 PACKAGES = "/var/db/pkg"
 LIST = (
     *("zfs", "list", "-Hp", "-t", "filesystem,snapshot", "-s", "createtxg", "-r"),
-    *("-o", "name,type,origin,clones,used,creation,mountpoint,canmount,mounted"),
+    # not used: that of a root which the others lie in has theirs in it
+    *(
+        "-o",
+        "name,type,origin,clones,usedbydataset,usedbysnapshots,creation,"
+        "mountpoint,canmount,mounted",
+    ),
 )
 # properties that say how files are kept, and that a clone does not take from its origin
 _KEPT = (
@@ -115,7 +120,7 @@ def parse_list(
 ) -> tuple[tuple[Environment, ...], tuple[str, ...], tuple[Snapshot, ...]]:
     r"""Read what LIST prints: environments, all file systems, and snapshots.
 
-    >>> row = "rpool/ROOT/try\tfilesystem\t-\t-\t9\t1\tlegacy\tnoauto\tno\n"
+    >>> row = "rpool/ROOT/try\tfilesystem\t-\t-\t9\t0\t1\tlegacy\tnoauto\tno\n"
     >>> parse_list(row, "rpool/ROOT")[0][0].name
     'try'
     """
@@ -129,7 +134,7 @@ def parse_list(
             snapshots.append(Snapshot(name=name, clones=tuple(filter(None, words))))
             continue
         datasets.append(name)
-        used, creation, mountpoint, canmount, mounted = more
+        used, snapshots_use, creation, mountpoint, canmount, mounted = more
         # a container, or something below an environment
         if canmount == "off" or home not in (name, name.rpartition("/")[0]):
             continue
@@ -137,7 +142,7 @@ def parse_list(
             Environment(
                 dataset=name,
                 origin=_value(origin),
-                used=int(used),
+                used=int(used) + int(snapshots_use),
                 creation=int(creation),
                 mountpoint=mountpoint,
                 mounted=mounted == "yes",

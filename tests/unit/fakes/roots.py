@@ -128,11 +128,25 @@ class Roots:
 
     def _table(self) -> str:
         rows = [
-            (root.made, (name, "filesystem", root.origin, "-", "4096", str(root.made)))
+            (
+                root.made,
+                (name, "filesystem", root.origin, "-", "4000", "96", str(root.made)),
+            )
             for name, root in self.roots.items()
         ]
         rows += [
-            (txg, (name, "snapshot", "-", ",".join(self._clones(name)), "0", str(txg)))
+            (
+                txg,
+                (
+                    name,
+                    "snapshot",
+                    "-",
+                    ",".join(self._clones(name)),
+                    "-",
+                    "-",
+                    str(txg),
+                ),
+            )
             for name, txg in self.snapshots.items()
         ]
         return "".join(
