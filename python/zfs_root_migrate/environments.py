@@ -30,7 +30,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
-    """What was found in an environment; `failure` says why it could not be mounted."""
+    """What was found in an environment; `failure` says why it could not be mounted.
+
+    `modules` are the kernel releases that it has modules for, ZFS among them.
+    """
 
     failure: str = ""
     has_init: bool = False
@@ -170,7 +173,7 @@ class Environments:
             return "/boot is not mounted"
         if not self.kernels(environment):
             known = ", ".join(inside.modules) or "none"
-            return f"/boot has no kernel that it has the modules of ({known})"
+            return f"/boot has no kernel that it has modules and ZFS for ({known})"
         return ""
 
 

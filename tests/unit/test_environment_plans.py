@@ -150,7 +150,7 @@ def test_a_kernel_whose_modules_are_gone(call):
     before = state(machine)
     status, _, err = call(machine, "activate", "try")
     assert status == ExitStatus.INHIBITED
-    assert "no kernel that it has the modules of" in err
+    assert "no kernel that it has modules and ZFS for" in err
     assert state(machine) == before
 
 
@@ -473,9 +473,19 @@ def test_the_menu(script):
 
 
 @pytest.mark.programs
-def test_the_menu_without_the_tool(script):
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("environment\tx\n", 3),
+        ("", 0),
+        ("environment\ta\tr/a\trunning\tdefault\nkernel\tb\tr/b\t6\t/k\t/i\n", 0),
+        ("environment\ta\tr/a\trunning\t-\nkernel\ta\tr/a\t6\t/k\t/i\n", 0),
+    ],
+    ids=["no tool", "nothing", "a default that would not boot", "no default"],
+)
+def test_no_menu(script, text, status):
     """grub-mkconfig goes on as if there were no such script."""
-    assert script("environment\tx\n", status=3)[1:3] == (0, "")
+    assert script(text, status)[1:3] == (0, "")
 
 
 @pytest.mark.programs

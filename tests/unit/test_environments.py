@@ -171,8 +171,8 @@ INSIDE = OTHER.inside or Inside()
     ("change", "word"),
     [
         ({"has_init": False}, "no /sbin/init"),
-        ({"modules": ()}, "modules of (none)"),
-        ({"modules": ("5.0", "5.1")}, "modules of (5.0, 5.1)"),
+        ({"modules": ()}, "modules and ZFS for (none)"),
+        ({"modules": ("5.0", "5.1")}, "modules and ZFS for (5.0, 5.1)"),
         ({"hostid": ""}, "missing"),
         ({"hostid": "11111111"}, "11111111, not 01020304"),
         ({"failure": "mount(2) system call failed"}, "mount(2)"),

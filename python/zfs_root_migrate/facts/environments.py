@@ -44,7 +44,9 @@ at=$(findmnt --noheadings --first-only --types zfs --source "$0" --output TARGET
 chroot "$at" test -x /sbin/init && echo init
 [ ! -e "$at/etc/hostid" ] || echo "hostid $(od -An -tx4 "$at/etc/hostid" | tr -d ' ')"
 for dep in "$at"/lib/modules/*/modules.dep; do
-    [ ! -e "$dep" ] || { dep=${dep%/*}; echo "modules ${dep##*/}"; }
+    grep -Eqs '(^|/)zfs[.]ko' "$dep" "${dep%.dep}.builtin" || continue
+    dep=${dep%/*}
+    echo "modules ${dep##*/}"
 done
 for name in "$@"; do
     [ ! -e "$at$name" ] || { echo "file $name"; sed 's/^/|/' "$at$name"; echo; }

@@ -21,7 +21,8 @@ SCRIPT_TEXT = r"""#!/bin/sh
 #
 # The first entry is the default environment, the pool's bootfs, with the newest kernel
 # that it has the modules of. A submenu has every environment with each such kernel.
-# Where the tool is gone, there is nothing here, and the entries of 10_linux come first.
+# Where the tool is gone, or the default would not boot, there is nothing here, and the
+# entries of 10_linux come first.
 set -ef
 
 command -v zfs-root-migrate >/dev/null || exit 0
@@ -37,6 +38,7 @@ for word in $GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT; do
 	*) words="$words $word" ;;
 	esac
 done
+
 # below PATH: as GRUB sees it, whose root is the file system
 below() {
 	make_system_path_relative_to_its_root "$1"
@@ -52,10 +54,10 @@ access=$(prepare_grub_to_access_device $GRUB_DEVICE_BOOT)
 # entry TITLE ID DATASET IMAGE INITRAMFS
 entry() {
 	cat <<END
-menuentry '$(echo "$1" | grub_quote)' --class gentoo --class os --id '$2' {
+menuentry '$(printf '%s\n' "$1" | grub_quote)' --class gentoo --class os --id '$2' {
 	load_video
 	insmod gzio
-$(echo "$access" | sed "s/^/$tab/")
+$(printf '%s\n' "$access" | sed "s/^/$tab/")
 	linux	$(below "$4") root=ZFS=$3 ro$words
 	initrd	${early# }${early:+ }$(below "$5")
 }
@@ -64,15 +66,17 @@ END
 
 # lines KIND: the lines of that kind, which the first word tells
 lines() {
-	echo "$list" | sed -n "s/^$1$tab//p"
+	printf '%s\n' "$list" | sed -n "s/^$1$tab//p"
 }
 
 default=$(lines environment | awk -F '\t' '$4 == "default" { print $2; exit }')
-lines kernel | while IFS=$tab read -r name dataset release image initramfs; do
-	[ "$dataset" = "$default" ] || continue
-	entry "$title, $name" zfs-root-migrate-default "$dataset" "$image" "$initramfs"
-	break
-done
+first=$(lines kernel | awk -F '\t' -v root="$default" '$2 == root { print; exit }')
+# a submenu must never be the first entry: it would wait for a key
+[ -n "$first" ] || exit 0
+IFS=$tab read -r name dataset release image initramfs <<END
+$first
+END
+entry "$title, $name" zfs-root-migrate-default "$dataset" "$image" "$initramfs"
 echo "submenu 'Boot environments' --id zfs-root-migrate {"
 lines kernel | while IFS=$tab read -r name dataset release image initramfs; do
 	entry "$name, with Linux $release" "zfs-root-migrate-$name-$release" \
