@@ -223,7 +223,7 @@ def test_the_service_of_boot(tmp_path, arrays, called):
     text = md_service(LAYOUT)
     assert text.startswith("#!/sbin/openrc-run\n")
     text = text.replace("/sys/block", f"{tmp_path}/sys/block")
-    text = text.replace("/dev/disk/by-id", str(tmp_path)).replace(">/dev/null", "")
+    text = text.replace("/dev/disk/by-id", str(tmp_path)).replace(" >/dev/null", "")
     scene = SCENE.format(ours="/dev/md127", uuid=UUID, service=text)
     answer = runner.query(("sh", "-u"), stdin=scene)
     assert answer.stderr == ""
