@@ -11,11 +11,14 @@ import pytest
 from tests.unit.fakes.machines import JOINING, wished
 from tests.unit.fakes.roots import MENU, Roots, RootsWorld
 from tests.unit.fakes.world import DeathError, Fate
-from tests.unit.test_environments import clone, look, made
+from tests.unit.test_environments import FILES, clone, look, made
 from zfs_root_migrate import environment_workflow, runner, workflow
 from zfs_root_migrate.cli import main
+from zfs_root_migrate.environment_reports import porcelain
 from zfs_root_migrate.environment_workflow import plan_change
+from zfs_root_migrate.environments import Inside
 from zfs_root_migrate.errors import ExitStatus, InhibitedError
+from zfs_root_migrate.facts import environments
 from zfs_root_migrate.model import Mount
 from zfs_root_migrate.plan import plan_mirror, plan_run
 from zfs_root_migrate.runner import Answer
@@ -442,8 +445,6 @@ def script(tmp_path, needs):
 @pytest.mark.programs
 def test_the_menu(script):
     """First the default with its newest kernel, then every one with every kernel."""
-    from zfs_root_migrate.environment_reports import porcelain
-
     machine = made()
     machine.bootfs = "rpool/ROOT/try"
     machine.kernels.append("6.13")
@@ -488,11 +489,60 @@ def test_no_menu(script, text, status):
     assert script(text, status)[1:3] == (0, "")
 
 
+SCENE = """
+findmnt() {{ {found}; }}
+mount() {{ echo "mount $*" >&2; {mount}; }}
+umount() {{ echo "umount $*" >&2; }}
+chroot() {{ shift; "$1" "$2" "{top}$3"; }}
+{script}
+"""
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize(
+    ("found", "mount", "called"),
+    [
+        ("return 1", ":", ["mount -t zfs -o ro r/ROOT/try TOP", "umount TOP"]),
+        ("echo TOP", ":", []),
+        ("return 1", "return 32", ["mount -t zfs -o ro r/ROOT/try TOP"]),
+    ],
+    ids=["mounted for it", "mounted already", "no mount"],
+)
+def test_the_look(tmp_path, found, mount, called):
+    """What is in a tree is found, and the mount is taken away before the end."""
+    for name in ("6.12", "6.13", "7.0"):
+        modules = tmp_path / "lib/modules" / name
+        modules.mkdir(parents=True)
+        text = {"6.12": "extra/zfs.ko.xz: extra/spl.ko.xz\n", "6.13": "a/notzfs.ko:\n"}
+        (modules / "modules.dep").write_text(text.get(name, ""))
+    (tmp_path / "lib/modules/7.0/modules.builtin").write_text("kernel/fs/zfs.ko\n")
+    for name in ("sbin", "etc/default", "etc/grub.d"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "sbin/init").touch(mode=0o755)
+    (tmp_path / "etc/hostid").write_bytes(b"\x04\x03\x02\x01")
+    (tmp_path / "etc/default/grub").write_text("A=1\n\n|b")
+    top = str(tmp_path)
+    script = environments._LOOK.replace("/tmp ", f"{top} ")
+    scene = SCENE.format(
+        found=found.replace("TOP", top), mount=mount, top=top, script=script
+    )
+    done = runner.query(("sh", "-ec", scene, "r/ROOT/try", *FILES))
+    assert done.stderr.replace(top, "TOP").splitlines() == called
+    if "32" in mount:
+        assert done.status == 32
+        return
+    assert done.status == 0
+    assert environments.parse_look(done.stdout, FILES) == Inside(
+        has_init=True,
+        hostid="01020304",
+        modules=("6.12", "7.0"),
+        grub_default="A=1\n\n|b\n",
+    )
+
+
 @pytest.mark.programs
 def test_shellcheck_of_the_scripts(needs, tmp_path):
     """Quoting, mostly."""
-    from zfs_root_migrate.facts import environments
-
     needs("shellcheck")
     texts = (menu.SCRIPT_TEXT, f"#!/bin/sh\n{environments._LOOK}")
     for number, text in enumerate(texts):

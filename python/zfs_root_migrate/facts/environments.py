@@ -34,11 +34,13 @@ _KEPT = (
     *("dnodesize", "logbias", "primarycache", "recordsize", "redundant_metadata"),
     *("relatime", "secondarycache", "snapdir", "special_small_blocks", "sync", "xattr"),
 )
-# In a mount namespace of its own, so the mount ends with the program.
+# In a mount namespace of its own, so the mount ends with the program in any case.
+# But then the kernel lets go of it a moment later, when `zfs destroy` may be at work.
 # What is mounted read-write already cannot be mounted read-only beside that (EBUSY).
 _LOOK = """\
+mine=
 at=$(findmnt --noheadings --first-only --types zfs --source "$0" --output TARGET) || {
-    at=/tmp
+    at=/tmp mine=yes
     mount -t zfs -o ro "$0" "$at"
 }
 chroot "$at" test -x /sbin/init && echo init
@@ -51,6 +53,7 @@ done
 for name in "$@"; do
     [ ! -e "$at$name" ] || { echo "file $name"; sed 's/^/|/' "$at$name"; echo; }
 done
+[ -z "$mine" ] || umount "$at"
 """
 
 
