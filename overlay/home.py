@@ -14,8 +14,9 @@ from pathlib import Path
 
 TOP = Path(__file__).parents[1]
 CONF = "overlay/home.conf"
+MODULE = "overlay/zfs-root.eselect"
 # all that repeat the address; ebuilds, metadata and manual pages come by pattern
-REPEATED = ("README.md", "overlay/repositories.xml", "overlay/zfs.conf")
+REPEATED = ("README.md", "overlay/repositories.xml", "overlay/zfs.conf", MODULE)
 # in these only what git is told: README names the tutorial too, which does not move
 SOURCES_ONLY = ("README.md",)
 PATTERNS = ("*-*/*/*.ebuild", "*-*/*/metadata.xml", "docs/man/*")

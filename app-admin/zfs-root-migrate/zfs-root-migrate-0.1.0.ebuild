@@ -65,6 +65,8 @@ python_install_all() {
 
 	insinto /etc
 	doins ../overlay/zfs-root-migrate.toml
+	insinto /usr/share/eselect/modules
+	doins ../overlay/zfs-root.eselect
 
 	local file
 	for file in ../docs/man/*.[1-9] ../completions/*; do

@@ -5,7 +5,6 @@ Modules that read or change a machine are imported when a verb needs them, so th
 """
 
 import argparse
-import errno
 import os
 import signal
 import sys
@@ -14,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
 from zfs_root_migrate import __version__
-from zfs_root_migrate.errors import ExitStatus, InterruptedRunError, MigrateError
+from zfs_root_migrate.errors import ExitStatus, MigrateError, from_os, interrupted
 
 if TYPE_CHECKING:
     from zfs_root_migrate.output import Terminal
@@ -81,6 +80,11 @@ VERBS = (
         name="mirror",
         help="on the new root: take the old disk in. No turning back",
         options=("confirm", "pretend", "serial"),
+    ),
+    Row(
+        name="environments",
+        help="list, make, activate and destroy boot environments",
+        options=("environment", "json", "pretend"),
     ),
     Row(name="help", help="show this, or the options of a verb", options=("verb",)),
     Row(name="version", help="show the version"),
@@ -213,6 +217,19 @@ def _serial(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--serial", help="serial number of the old disk")
 
 
+def _environment(parser: argparse.ArgumentParser) -> None:
+    actions = ("list", "create", "activate", "destroy")
+    parser.add_argument("action", nargs="?", choices=actions, default="list")
+    name = "name of the environment"
+    parser.add_argument("name", nargs="?", metavar="NAME", help=name)
+    lines = "list: lines for scripts"
+    parser.add_argument("--porcelain", action="store_true", help=lines)
+    asking = parser.add_mutually_exclusive_group()
+    no, yes = "destroy: do not ask", "create, activate: ask"
+    asking.add_argument("-y", "--yes", action="store_true", help=no)
+    asking.add_argument("-a", "--ask", action="store_true", help=yes)
+
+
 def _verb(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("about", nargs="?", metavar="VERB")
 
@@ -232,6 +249,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "pretend": _pretend,
     "serial": _serial,
     "discard": _discard,
+    "environment": _environment,
     "verb": _verb,
 }
 
@@ -286,37 +304,12 @@ def _guarded(args: argparse.Namespace) -> int:
         terminal.error(error)
         return error.status
     except OSError as error:
-        terminal.error(_os_error(error))
+        terminal.error(from_os(error))
         return ExitStatus.STEP_FAILED
     except KeyboardInterrupt:
-        terminal.error(_interrupted(args.verb))
+        terminal.error(interrupted(args.verb))
         return ExitStatus.INTERRUPTED
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _os_error(error: OSError) -> MigrateError:
-    hints = {
-        errno.ENOSPC: "free some space there and run the same command again",
-        errno.EROFS: "make the file system writable (mount -o remount,rw) and run the "
-        "same command again",
-    }
-    return MigrateError(
-        f"{error.filename or 'a file'}: {error.strerror}",
-        resolution=hints.get(error.errno or 0, ""),
-    )
-
-
-def _interrupted(verb: str) -> InterruptedRunError:
-    if verb in ("run", "sync", "verify"):
-        return InterruptedRunError(
-            "interrupted; the old system is as it was and still boots",
-            resolution="`zfs-root-migrate run` goes on, `undo` goes back",
-        )
-    if verb in ("undo", "mirror"):
-        return InterruptedRunError(
-            "interrupted", resolution=f"`zfs-root-migrate {verb}` goes on"
-        )
-    return InterruptedRunError("interrupted; nothing was changed")

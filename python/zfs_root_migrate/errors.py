@@ -4,6 +4,7 @@ Every error carries three texts: what happened, why, and what to do next, plus t
 status that the command ends with. Nothing below the command line exits by itself.
 """
 
+import errno
 from enum import IntEnum
 
 
@@ -57,3 +58,30 @@ class InterruptedRunError(MigrateError):
     """The user pressed Ctrl-C or the process was asked to end."""
 
     status = ExitStatus.INTERRUPTED
+
+
+def from_os(error: OSError) -> MigrateError:
+    """Return what people are told of an error of the operating system."""
+    hints = {
+        errno.ENOSPC: "free some space there and run the same command again",
+        errno.EROFS: "make the file system writable (mount -o remount,rw) and run the "
+        "same command again",
+    }
+    return MigrateError(
+        f"{error.filename or 'a file'}: {error.strerror}",
+        resolution=hints.get(error.errno or 0, ""),
+    )
+
+
+def interrupted(verb: str) -> InterruptedRunError:
+    """Return what people are told when a verb was interrupted."""
+    if verb in ("run", "sync", "verify"):
+        return InterruptedRunError(
+            "interrupted; the old system is as it was and still boots",
+            resolution="`zfs-root-migrate run` goes on, `undo` goes back",
+        )
+    if verb in ("undo", "mirror"):
+        return InterruptedRunError(
+            "interrupted", resolution=f"`zfs-root-migrate {verb}` goes on"
+        )
+    return InterruptedRunError("interrupted; nothing was changed")

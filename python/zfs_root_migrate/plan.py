@@ -1,10 +1,17 @@
 """Plans: which steps a verb takes, in order. Pure functions of settings and facts."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zfs_root_migrate import codec, topology
 from zfs_root_migrate.config import Config
+from zfs_root_migrate.environments import (
+    Environments,
+    Removal,
+    new_snapshot,
+    require_menu,
+    require_startable,
+)
 from zfs_root_migrate.errors import UsageError
 from zfs_root_migrate.layout import Layout, design
 from zfs_root_migrate.model import Facts
@@ -13,6 +20,7 @@ from zfs_root_migrate.steps import (
     array,
     copying,
     disks,
+    environments,
     grub,
     host,
     initramfs,
@@ -120,9 +128,41 @@ def plan_mirror(config: Config, facts: Facts, now: Facts) -> Plan:
     return _checked(
         Plan(
             verb="mirror",
-            steps=mirror.mirror_steps(now, layout, layout.old_disk),
+            steps=mirror.mirror_steps(now, _as_running(layout, now), layout.old_disk),
         )
     )
+
+
+def plan_create(now: Environments, name: str) -> Plan:
+    """Plan a new boot environment, made from the running root."""
+    dataset = now.new_dataset(name)
+    require_menu(now)
+    steps = environments.create(now, dataset, new_snapshot(now, name))
+    return _checked(Plan(verb="environments create", steps=steps))
+
+
+def plan_activate(now: Environments, name: str) -> Plan:
+    """Plan another default, if that one would boot."""
+    chosen = now.named(name)
+    require_menu(now)
+    require_startable(now, chosen)
+    steps = environments.activate(now, chosen)
+    return _checked(Plan(verb="environments activate", steps=steps))
+
+
+def plan_destroy(now: Environments, removal: Removal) -> Plan:
+    """Plan the end of a boot environment that is not in use."""
+    require_menu(now)
+    steps = environments.destroy(now, removal)
+    return _checked(Plan(verb="environments destroy", steps=steps))
+
+
+def _as_running(layout: Layout, now: Facts) -> Layout:
+    """Return the layout with the boot environment that is running as its root."""
+    roots = [m for m in now.storage.mounts if m.target == "/" and m.fs_type == "zfs"]
+    if roots and roots[-1].source.partition("/")[0] == layout.pool:
+        return replace(layout, root=roots[-1].source)
+    return layout
 
 
 def _reopen(layout: Layout, *then: Run | Require) -> tuple[Step, ...]:

@@ -105,12 +105,12 @@ def require_root(verb: str) -> None:
 
 
 def on_new_root(recorded: Recorded | None, reader: Reader) -> bool:
-    """Tell whether the running root is the migrated one."""
+    """Tell whether the running root is the new one, or a clone of it."""
     if recorded is None:
         return False
     answer = reader.query("findmnt", "--noheadings", "--output=SOURCE,FSTYPE", "/")
-    root = design(recorded.config, recorded.facts).root
-    return answer.stdout.split() == [root, "zfs"]
+    pool = design(recorded.config, recorded.facts).pool
+    return [w.partition("/")[0] for w in answer.stdout.split()] == [pool, "zfs"]
 
 
 def current_phase(session: Session) -> tuple[Phase, Recorded | None]:

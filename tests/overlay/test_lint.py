@@ -9,8 +9,8 @@ from tests.overlay.lint import CATEGORIES, CHECKOUT
 
 SCRIPTS = sorted(
     path
-    for name in CATEGORIES
-    for pattern in ("*.ebuild", "*.sh")
+    for name in (*CATEGORIES, "overlay", "tests/overlay")
+    for pattern in ("*.ebuild", "*.sh", "*.bash", "*.eselect")
     for path in (CHECKOUT / name).rglob(pattern)
 )
 # SC2034: variables for Portage; SC2207: `$(use_enable ...)`, the habit of all ebuilds

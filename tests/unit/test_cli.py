@@ -114,7 +114,7 @@ def test_help_names_every_verb(capsys):
     status, out, _ = call(capsys, "help")
     assert status == 0
     for row in VERBS:
-        assert f"  {row.name} " in out
+        assert f"\n    {row.name}" in out
         if row.name != "help":
             assert call(capsys, "help", row.name)[0] == 0
     assert call(capsys)[1] == out

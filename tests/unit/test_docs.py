@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.fakes.roots import Roots
 from zfs_root_migrate import cli, codec, config, layout, model, paths, step
+from zfs_root_migrate.environment_reports import environments_data
 from zfs_root_migrate.errors import ExitStatus
 from zfs_root_migrate.facts import load_facts
+from zfs_root_migrate.facts.environments import gather_environments
 from zfs_root_migrate.finding import Severity
 from zfs_root_migrate.journal import Event, Record
 from zfs_root_migrate.plan import plan_run
 from zfs_root_migrate.reports import status_data
 from zfs_root_migrate.state import Phase, Recorded, State
-from zfs_root_migrate.steps import dracut, openrc
+from zfs_root_migrate.steps import dracut, menu, openrc
 from zfs_root_migrate.wishes import Topic
 
 CHECKOUT = Path(__file__).parents[2]
@@ -129,6 +132,7 @@ def test_the_tools_own_files_are_all_there():
     files = {config.SETTINGS_FILE, f"{paths.STATE}/", paths.LOG, str(paths.LOCK)}
     files |= {f"{paths.PORTAGE}/{topic}/{paths.OWN_NAME}" for topic in Topic}
     files |= {f"{paths.WORK}/", dracut.CONF, f"/etc/init.d/{openrc.MD_SERVICE}"}
+    files.add(menu.SCRIPT)
     named = set(re.findall(r"(?m)^\| `(/[^`]*)` \|", README.read_text()))
     assert files == named
 
@@ -215,6 +219,19 @@ def test_status_has_the_documented_fields():
         assert kinds(status) == {"Record": fields["Record"]}
 
 
+@pytest.mark.parametrize("tutorial", [True, False])
+def test_environments_have_the_documented_fields(tutorial):
+    """environments, for both layouts."""
+    fields = documented()
+    machine = Roots(tutorial=tutorial)
+    grub = ("/etc/default/grub", menu.SCRIPT)
+    data = environments_data(gather_environments(machine, files=grub, is_root=True))
+    assert set(data) == fields["environments"]
+    (row,) = data["environments"]
+    assert set(row) == fields["environment"]
+    assert kinds(data) == {"Image": fields["Image"]}
+
+
 def test_recordings_have_the_documented_fields():
     """Recordings of all machines."""
     fields = documented()
@@ -239,6 +256,7 @@ def test_every_table_is_of_something():
     tables = documented()
     named = {"check", "finding", "list", "choice", "show", "setting", "plan", "status"}
     named |= {"recording", "query", "state", "Record", "fix", "file"}
+    named |= {"environments", "environment", "Image"}
     assert tables.keys() - named <= {*vars(model), *vars(layout), *vars(step)}
     assert all(tables.values())
 

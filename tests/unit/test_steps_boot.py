@@ -76,7 +76,7 @@ def read_by_shell(tmp_path, text):
 )
 def test_grub_default(tmp_path, text, both, default):
     """The old root and a resume go, the new root comes, all else stays as it was."""
-    made = grub_default("X=kept\n" + text, LAYOUT)
+    made = grub_default("X=kept\n" + text, LAYOUT.root)
     seen = read_by_shell(tmp_path, made)
     wanted = [word for word in seen[0] if word != ROOT]
     assert (wanted, seen[1], seen[2]) == (both, default, "kept")
@@ -89,7 +89,7 @@ def test_additions_are_kept(needs, tmp_path):
     needs("bash")
     text = 'GRUB_CMDLINE_LINUX="a"\nGRUB_CMDLINE_LINUX+=" b root=/dev/sda3 c"\n'
     file = tmp_path / "grub"
-    file.write_text(grub_default(text, LAYOUT))
+    file.write_text(grub_default(text, LAYOUT.root))
     show = '. "$0"; echo "$GRUB_CMDLINE_LINUX"'
     words = runner.query(("bash", "-ec", show, str(file))).stdout.split()
     assert [w for w in words if w != ROOT] == ["a", "b", "c"]
@@ -99,7 +99,7 @@ def test_additions_are_kept(needs, tmp_path):
 def test_all_other_lines_stay():
     """Comments, blank lines and other settings are the user's."""
     text = "# mine\n\nGRUB_TIMEOUT=3\nGRUB_CMDLINE_LINUX=\"a\"\nGRUB_DEFAULT='x>y'\n"
-    lines = grub_default(text, LAYOUT).splitlines()
+    lines = grub_default(text, LAYOUT.root).splitlines()
     assert [line for line in lines if "CMDLINE" not in line] == [
         line for line in text.splitlines() if "CMDLINE" not in line
     ]
@@ -107,7 +107,7 @@ def test_all_other_lines_stay():
 
 def test_no_settings_file():
     """A machine without the file gets one with the root alone."""
-    assert grub_default(None, LAYOUT) == f'GRUB_CMDLINE_LINUX="{ROOT}"\n'
+    assert grub_default(None, LAYOUT.root) == f'GRUB_CMDLINE_LINUX="{ROOT}"\n'
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_no_settings_file():
 )
 def test_a_second_time_changes_nothing(text):
     """The new root's own file can be the next one's source."""
-    once = grub_default(text, LAYOUT)
+    once = grub_default(text, LAYOUT.root)
     assert once.count(ROOT) == 1
-    assert grub_default(once, LAYOUT).count(ROOT) == 1
+    assert grub_default(once, LAYOUT.root).count(ROOT) == 1
 
 
 def with_systemd(facts):
@@ -223,7 +223,7 @@ def test_the_service_of_boot(tmp_path, arrays, called):
     text = md_service(LAYOUT)
     assert text.startswith("#!/sbin/openrc-run\n")
     text = text.replace("/sys/block", f"{tmp_path}/sys/block")
-    text = text.replace("/dev/disk/by-id", str(tmp_path)).replace(">/dev/null", "")
+    text = text.replace("/dev/disk/by-id", str(tmp_path)).replace(" >/dev/null", "")
     scene = SCENE.format(ours="/dev/md127", uuid=UUID, service=text)
     answer = runner.query(("sh", "-u"), stdin=scene)
     assert answer.stderr == ""

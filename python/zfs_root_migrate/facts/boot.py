@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from zfs_root_migrate.environments import Image
 from zfs_root_migrate.facts.kernel import (
     MODULES,
     Configuration,
@@ -168,6 +169,16 @@ def _entry_tokens(reader: Reader) -> Iterator[str]:
         token = (reader.read(path) or "").strip()
         if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", token):
             yield token
+
+
+def gather_images(reader: Reader) -> tuple[Image, ...]:
+    """Return the kernels of /boot, each with its initramfs."""
+    files = _boot_files(reader)
+    return tuple(
+        Image(release=release, path=path, initramfs=_find(files, _INITRAMFS, release))
+        for release in sorted(set(_releases(files)))
+        if (path := _find(files, _IMAGES, release))
+    )
 
 
 def _releases(files: Files) -> Iterator[str]:

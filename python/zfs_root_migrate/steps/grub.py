@@ -32,27 +32,33 @@ _PLAIN = re.compile(
     r"^GRUB_CMDLINE_LINUX=(?:\"([^\"'\\$`]*)\"|'([^\"'\\$`]*)'|([^\s\"'\\$`#]*))\s*$"
 )
 
+# what was added for another root before
+_APPENDED = re.compile(
+    r'^GRUB_CMDLINE_LINUX="\$GRUB_CMDLINE_LINUX root=ZFS=[^\s"]+"\n', re.M
+)
 
-def grub_default(text: str | None, layout: Layout) -> str:
-    """Return /etc/default/grub with the new root on every kernel command line.
+
+def grub_default(text: str | None, root: str) -> str:
+    """Return /etc/default/grub with this root on every kernel command line.
 
     Everything else stays as the user has it. The file is a shell script: what is more
     than one plain assignment is added to, not rewritten.
 
-    >>> grub_default('GRUB_CMDLINE_LINUX="quiet root=/dev/sda3"\\n', layout)
+    >>> grub_default('GRUB_CMDLINE_LINUX="quiet root=/dev/sda3"\\n', "rpool/ROOT")
     'GRUB_CMDLINE_LINUX="quiet root=ZFS=rpool/ROOT"\\n'
     """
-    root = f"root=ZFS={layout.root}"
-    lines = [_without_old_root(line) for line in (text or "").splitlines()]
+    word = f"root=ZFS={root}"
+    before = _APPENDED.sub("", text or "")
+    lines = [_without_old_root(line) for line in before.splitlines()]
     found = [(n, m) for n, line in enumerate(lines) if (m := _SETTING.match(line))]
     places = [n for n, match in found if match[1] is None]
     plain = _PLAIN.match(lines[places[0]]) if len(places) == 1 else None
     if plain is not None:
         words = (plain[1] or plain[2] or plain[3] or "").split()
-        lines[places[0]] = f'GRUB_CMDLINE_LINUX="{" ".join([*words, root])}"'
+        lines[places[0]] = f'GRUB_CMDLINE_LINUX="{" ".join([*words, word])}"'
     else:
-        before = "$GRUB_CMDLINE_LINUX " if places else ""
-        lines.append(f'GRUB_CMDLINE_LINUX="{before}{root}"')
+        first = "$GRUB_CMDLINE_LINUX " if places else ""
+        lines.append(f'GRUB_CMDLINE_LINUX="{first}{word}"')
     return "\n".join(lines) + "\n"
 
 
@@ -65,7 +71,7 @@ def _without_old_root(line: str) -> str:
 
 def default_file(facts: Facts, layout: Layout) -> WriteFile:
     """Return GRUB's settings in the new root."""
-    content = grub_default(facts.boot.grub_default, layout)
+    content = grub_default(facts.boot.grub_default, layout.root)
     return WriteFile(path=in_new(DEFAULT), content=content)
 
 

@@ -56,8 +56,9 @@ is_ours() {{
 
 start() {{
 	local dir state
-	# tells the old system that there is something here now that it has not
-	zfs set {BOOTED}=yes {layout.root}
+	# tells the old system that there is something here now that it has not; where
+	# another boot environment runs and this root was destroyed, nobody asks any more
+	zfs set {BOOTED}=yes {layout.root} 2>/dev/null
 	ebegin "Starting the array under /boot"
 	udevadm settle --timeout=30
 	for dir in /sys/block/md*/md; do

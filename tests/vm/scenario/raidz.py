@@ -1,13 +1,15 @@
-"""RAID-Z over three small disks, with a power cut in mid-copy."""
+"""RAID-Z over three small disks, with a power cut in mid-copy; boot environments."""
+
+import json
 
 from tests.vm.scenario import package, state
 from tests.vm.scenario.lab import Lab
-from tests.vm.scenario.migration import ROOT
 from tests.vm.scenario.parts import Scenario
 from tests.vm.scenario.tool import Answer
 
 DISK_MIB = 1536
 SERIALS = ("RAIDONE", "RAIDTWO", "RAIDTHREE")
+HOME = "rpool/ROOT"
 
 
 class Raidz(Scenario):
@@ -15,7 +17,8 @@ class Raidz(Scenario):
 
     PARTS = (
         *("boot_old", "choose", "cut_power", "boot_after_cut", "finish_run"),
-        *("boot_raidz", "refuse_mirror"),
+        *("boot_raidz", "refuse_mirror", "make_environment", "boot_environment"),
+        *("boot_third", "go_back"),
     )
 
     def __init__(self, lab: Lab) -> None:
@@ -34,6 +37,7 @@ class Raidz(Scenario):
         """Choose RAID-Z and the three disks by their numbers in the list."""
         for words in (
             ("topology", "raidz1"),
+            ("layout", "boot-environments"),
             ("boot-size", "128M"),
             ("swap-size", "0"),
             ("target", *self._numbers()),
@@ -78,12 +82,7 @@ class Raidz(Scenario):
     def boot_raidz(self) -> None:
         """Boot from the new disks, without the old one."""
         self._guest = self.lab.boot("three new disks", *self.new)
-        assert state.root(self.guest) == ROOT
-        assert state.misplaced(self.guest) == []
-        assert state.boot_source(self.guest) == "raid1 ext2"
-        assert state.array_slots(self.guest) == "UUU"
-        assert state.services_in_trouble(self.guest) == []
-        assert state.pool_is_healthy(self.guest)
+        self._all_is_well("gentoo")
         wanted = {"rpool", "raidz1-0", *(f"{d.by_id}-part3" for d in self.new)}
         assert state.vdevs(self.guest) == dict.fromkeys(wanted, "ONLINE")
         assert "stays out of the pool" in _done(self.tool("status")).out
@@ -93,7 +92,85 @@ class Raidz(Scenario):
         refused = self.tool("mirror", "--yes", "--serial", "OLDDISK")
         assert refused.status == 2, refused
         assert "no place in this pool" in refused.err, refused
+
+    def make_environment(self) -> None:
+        """Make a boot environment from the running root, and activate it."""
+        assert self._environments() == {"gentoo": {"running", "default"}}
+        for name in ("gentoo", "ROOT", "a b", "12"):
+            assert self.tool("environments", "create", name).status == 2, name
+        _done(self.tool("environments", "create", "try"))
+        assert self._environments() == {"gentoo": {"running", "default"}, "try": set()}
+        assert state.misplaced(self.guest) == []
+        refused = self.tool("environments", "destroy", "gentoo", "--yes")
+        assert (refused.status, "running" in refused.err) == (3, True), refused
+        self._choose_kernel()
+        _done(self.tool("environments", "activate", "try"))
+        assert self._environments() == {"gentoo": {"running"}, "try": {"default"}}
+        refused = self.tool("environments", "destroy", "try", "--yes")
+        assert (refused.status, "the default" in refused.err) == (3, True), refused
+
+    def _choose_kernel(self) -> None:
+        """Have GRUB remember an entry, which would come before the new default."""
+        saved = "grub-editenv /boot/grub/grubenv set next_entry=gnulinux-advanced"
+        self.guest.run(saved, timeout=60)
+
+    def boot_environment(self) -> None:
+        """Boot: the clone is the root, and its origin is still there."""
+        self._reboot("the environment try")
+        self._all_is_well("try")
+        status = _done(self.tool("status")).out
+        assert "stays out of the pool" in status, status
+        assert self._environments() == {"gentoo": set(), "try": {"running", "default"}}
+        assert state.line(self.guest, "grub-editenv list | grep entry= || true") == ""
+        _done(self.tool("environments", "create", "third"))
+        _done(self.tool("environments", "activate", "third"))
+
+    def boot_third(self) -> None:
+        """Boot a clone of the clone, and destroy the one between."""
+        self._reboot("the environment third")
+        self._all_is_well("third")
+        _done(self.tool("environments", "destroy", "try", "--yes"))
+        wanted = {"gentoo": set(), "third": {"running", "default"}}
+        assert self._environments() == wanted
+        snapshots = state.line(self.guest, "zfs list -Hr -t snapshot -o name rpool")
+        assert snapshots == f"{HOME}/gentoo@zfs-root-migrate-try", snapshots
+        origin = state.line(self.guest, f"zfs get -H -o value origin {HOME}/third")
+        assert origin == snapshots
+
+    def go_back(self) -> None:
+        """Activate the first one again, and boot it; nothing of the others is left."""
+        _done(self.tool("environments", "activate", "gentoo"))
+        self._reboot("back in the first environment")
+        self._all_is_well("gentoo")
+        _done(self.tool("environments", "destroy", "third", "--yes"))
+        assert self._environments() == {"gentoo": {"running", "default"}}
+        assert state.line(self.guest, "zfs list -Hr -t snapshot -o name rpool") == ""
+        menu = state.line(self.guest, "cat /boot/grub/grub.cfg")
+        assert "third" not in menu
+        assert f"root=ZFS={HOME}/gentoo" in menu
         self.guest.kill()
+
+    def _reboot(self, name: str) -> None:
+        self.guest.run("sync", timeout=300)
+        self.guest.kill()
+        self._guest = self.lab.boot(name, *self.new)
+
+    def _all_is_well(self, name: str) -> None:
+        assert state.root(self.guest) == f"{HOME}/{name} zfs"
+        assert state.misplaced(self.guest) == []
+        assert state.boot_source(self.guest) == "raid1 ext2"
+        assert state.array_slots(self.guest) == "UUU"
+        assert state.services_in_trouble(self.guest) == []
+        assert state.pool_is_healthy(self.guest)
+
+    def _environments(self) -> dict[str, set[str]]:
+        """Return what is true of each environment; all of them would boot."""
+        _done(self.tool("environments"))
+        text = _done(self.tool("environments", "--json", shown=False)).out
+        rows = json.loads(text)["environments"]
+        assert all(row["boots"] for row in rows), rows
+        marks = ("running", "default")
+        return {row["name"]: {m for m in marks if row[m]} for row in rows}
 
 
 def _done(answer: Answer) -> Answer:

@@ -66,11 +66,13 @@ def misplaced(guest: Guest) -> list[str]:
     """Return what is wrong with the datasets' mounts: place, kind, order."""
     table = mounts(guest)
     places = [m.target for m in table if m.kind == "zfs"]
+    running = [m.source for m in table if m.target == "/"][-1:]
     wrong = []
     for dataset in datasets(guest):
         found = [m for m in table if m.source == dataset.name and m.kind == "zfs"]
-        wanted = "/" if dataset.mountpoint == "legacy" else dataset.mountpoint
-        if not (dataset.wanted or dataset.mountpoint == "legacy"):
+        is_root = [dataset.name] == running and dataset.mountpoint == "legacy"
+        wanted = "/" if is_root else dataset.mountpoint
+        if not (dataset.wanted or is_root):
             wrong += [f"{dataset.name} is mounted" for _ in found]
         elif [m.target for m in found] != [wanted] or not dataset.mounted:
             wrong.append(f"{dataset.name} is not mounted at {wanted} (only): {found}")
