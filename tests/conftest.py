@@ -12,16 +12,24 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
+# not part of the fast tests: each is left out unless `-m` asks for it by name
+SLOW = {
+    "boot": "boots real guests; slow, needs QEMU",
+    "merge": "merges with real Portage; a minute or two",
+}
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
-    config.addinivalue_line("markers", "boot: boots real guests; slow, needs QEMU")
+    for name, text in SLOW.items():
+        config.addinivalue_line("markers", f"{name}: {text}")
 
 
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave the real boots out unless `-m boot` asks for them."""
-    if "boot" not in (config.option.markexpr or ""):
-        boots = [item for item in items if item.get_closest_marker("boot")]
-        config.hook.pytest_deselected(items=boots)
-        items[:] = [item for item in items if item not in boots]
+    """Leave out what is slow and was not asked for."""
+    left_out = [name for name in SLOW if name not in (config.option.markexpr or "")]
+    slow = [item for item in items if any(map(item.get_closest_marker, left_out))]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
