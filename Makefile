@@ -9,16 +9,18 @@ export PYTHONDONTWRITEBYTECODE := 1
 # what the maintainer's targets run under; they need nothing but Python and git
 BARE = PYTHONPATH= $$(tests/bootstrap python) -m
 
-.PHONY: help demo test test-fast lint man bench bench-copy guest setup setup-guest \
-	clean dist manifest release-check set-home
+.PHONY: help demo test test-fast test-merge test-gentoo lint man bench bench-copy guest \
+	setup setup-guest clean dist manifest release-check set-home
 
 help:
 	@echo 'make demo       migrate a running system in a throw-away virtual machine'
 	@echo 'make test       all tests: the fast ones, long ones of the copy, then real boots'
 	@echo '                (up to an hour)'
 	@echo 'make test-fast  linters and unit tests (two minutes at most)'
+	@echo 'make test-merge   real Portage merges the packages into a scratch root'
+	@echo 'make test-gentoo  the same with a real Gentoo repository (GENTOO_REPO=DIR)'
 	@echo 'make lint       ruff and mypy'
-	@echo 'make man        write the manual pages anew, and test them'
+	@echo 'make man        write manual pages and completions anew, and test them'
 	@echo 'make bench      time check, then the tool against the job done by hand'
 	@echo 'make bench-copy the copy against rsync, as root; BENCH=--quick for a short form'
 	@echo 'make guest      build the virtual machine and print where its disk is'
@@ -48,12 +50,22 @@ lint: setup
 
 # from the sources beside them and from the program
 man: setup
-	UPDATE_MANUAL=1 $(PY) -m pytest -q tests/unit/test_manual.py
+	UPDATE_MANUAL=1 $(PY) -m pytest -q tests/unit/test_manual.py \
+		tests/unit/test_completions.py
 
 test-fast: lint
-	$(PY) -m pytest -q -m "not boot and not slow" tests
+	$(PY) -m pytest -q -m "not boot and not slow and not merge" tests
 
-test: test-fast setup-guest
+# real Portage and a small repository in place of Gentoo's
+test-merge: setup
+	GENTOO_REPO= $(PY) -m pytest -v -m merge tests/merge
+
+# the same with Gentoo's own: of this machine, or GENTOO_REPO=/path/to/it
+test-gentoo: setup
+	@repo=$$($(PY) -m tests.merge.gentoo) && \
+		GENTOO_REPO=$$repo $(PY) -m pytest -v -m merge tests/merge
+
+test: test-fast test-merge setup-guest
 	$(PY) -m pytest -v -m slow tests/copy
 	$(PY) -m tests.vm.build
 	$(PY) -m pytest -v -m boot tests/vm/boots

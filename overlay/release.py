@@ -21,8 +21,11 @@ PACKAGE = "zfs-root-migrate"
 MANIFEST = f"app-admin/{PACKAGE}/Manifest"
 VERSION_FILE = "python/zfs_root_migrate/__init__.py"
 # no category of ebuilds, nothing that only Portage or the maintainer's machine reads
-CONTENT = ("LICENSE", "NEWS.md", "README.md", "docs", "overlay", "python", "tests")
-OPTIONAL = ("completions",)
+CONTENT = (
+    *("LICENSE", "NEWS.md", "README.md"),
+    *("completions", "docs", "overlay", "python", "tests"),
+)
+OPTIONAL = ("eselect",)
 # one date for all files, so that the commit's own does not matter (2026-01-01)
 MTIME = 1767225600
 HASHES = ("blake2b", "sha512")
@@ -32,10 +35,10 @@ class ReleaseError(Exception):
     """There is no tarball, or it is not the one of the Manifest."""
 
 
-def git(top: Path, *words: str) -> bytes:
+def git(top: Path, *words: str, given: bytes = b"") -> bytes:
     """Return what git says."""
     argv = ("git", "-C", str(top), *words)
-    done = subprocess.run(argv, capture_output=True, check=False)
+    done = subprocess.run(argv, input=given, capture_output=True, check=False)
     if done.returncode:
         raise ReleaseError(f"git {words[0]}: {done.stderr.decode().strip()}")
     return done.stdout
@@ -70,17 +73,30 @@ def members(top: Path, commit: str) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
     wanted = [name for name in (*CONTENT, *OPTIONAL) if name in there]
     listing = git(top, "ls-tree", "-rz", "--full-tree", commit, "--", *wanted)
     rows = [row.partition("\t") for row in listing.decode().split("\0") if row]
-    for head, _, name in sorted(rows, key=lambda row: row[2]):
-        mode, kind, blob = head.split()
-        if kind != "blob":
-            raise ReleaseError(f"{name} is a {kind}: that cannot be packed")
-        info, content = tarfile.TarInfo(name), git(top, "cat-file", "blob", blob)
+    rows.sort(key=lambda row: row[2])
+    for head, _, name in rows:
+        if head.split()[1] != "blob":
+            raise ReleaseError(f"{name} is a {head.split()[1]}: that cannot be packed")
+    contents = blobs(top, [head.split()[2] for head, *_ in rows])
+    for (head, _, name), content in zip(rows, contents, strict=True):
+        mode = head.split()[0]
+        info = tarfile.TarInfo(name)
         info.mtime = MTIME
         info.mode = 0o755 if mode == "100755" else 0o644
         if mode == "120000":
             info.type, info.linkname, content = tarfile.SYMTYPE, content.decode(), b""
         info.size = len(content)
         yield info, content
+
+
+def blobs(top: Path, names: list[str]) -> Iterator[bytes]:
+    """Yield the contents of files, by the names that git has for them."""
+    asked = "".join(f"{name}\n" for name in names).encode()
+    answer = io.BytesIO(git(top, "cat-file", "--batch", given=asked))
+    for _ in names:
+        size = int(answer.readline().split()[2])
+        yield answer.read(size)
+        answer.readline()
 
 
 def tarball(top: Path, commit: str) -> tuple[str, bytes]:

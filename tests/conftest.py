@@ -12,21 +12,25 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
+# not part of the fast tests: each is left out unless `-m` asks for it by name
+SLOW = {
+    "boot": "boots real guests; slow, needs QEMU",
+    "slow": "takes more than a few seconds",
+    "merge": "merges with real Portage; a minute or two",
+}
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
-    for line in (
-        "boot: boots real guests; slow, needs QEMU",
-        "slow: takes more than a few seconds; left out unless asked for",
-    ):
-        config.addinivalue_line("markers", line)
+    for name, text in SLOW.items():
+        config.addinivalue_line("markers", f"{name}: {text}")
 
 
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave real boots and what is slow out unless `-m` names them."""
-    for mark in ("boot", "slow"):
-        if mark not in (config.option.markexpr or ""):
-            left_out = [item for item in items if item.get_closest_marker(mark)]
-            config.hook.pytest_deselected(items=left_out)
-            items[:] = [item for item in items if item not in left_out]
+    """Leave out what is slow and was not asked for."""
+    left_out = [name for name in SLOW if name not in (config.option.markexpr or "")]
+    slow = [item for item in items if any(map(item.get_closest_marker, left_out))]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]

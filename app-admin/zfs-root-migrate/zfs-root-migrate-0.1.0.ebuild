@@ -6,7 +6,7 @@ EAPI=8
 DISTUTILS_USE_PEP517=setuptools
 PYTHON_COMPAT=( python3_{12..14} )
 
-inherit distutils-r1 optfeature shell-completion
+inherit distutils-r1 optfeature shell-completion systemd
 
 DESCRIPTION="Turn a running Gentoo system into one whose root is on ZFS"
 HOMEPAGE="https://github.com/pendor/gentoo-zfs-overlay"
@@ -68,13 +68,19 @@ python_install_all() {
 	insinto /usr/share/eselect/modules
 	doins ../overlay/zfs-root.eselect
 
-	local file
-	for file in ../docs/man/*.[1-9] ../completions/*; do
+	local file name
+	for file in ../docs/man/*.[1-9] ../completions/* ../{eselect,overlay}/*.eselect \
+		zfs_root_migrate/units/*.{initd,service}
+	do
+		name=${file##*/}
 		case ${file} in
 			# the pattern itself: there is no such file
-			*\*) ;;
+			*\**) ;;
 			*.[1-9]) doman "${file}" ;;
 			*.bash) newbashcomp "${file}" "${PN}" ;;
+			*.eselect) insinto /usr/share/eselect/modules; doins "${file}" ;;
+			*.initd) newinitd "${file}" "${name%.initd}" ;;
+			*.service) systemd_dounit "${file}" ;;
 			*/_*) dozshcomp "${file}" ;;
 			*) die "${file}: where does it go?" ;;
 		esac

@@ -187,10 +187,10 @@ src_install() {
 	local DOCS=( AUTHORS COPYRIGHT META README.md )
 
 	if use modules; then
-		emake "${MODULES_MAKEARGS[@]}" DESTDIR="${ED}" install
+		emake "${MODULES_MAKEARGS[@]}" DESTDIR="${D}" install
 		modules_post_process
 	else
-		emake DESTDIR="${ED}" install
+		emake DESTDIR="${D}" install
 	fi
 	einstalldocs
 

@@ -63,6 +63,8 @@ src_compile() {
 }
 
 src_install() {
+	# else the manual page becomes a file of this name
+	dodir /usr/share/man/man8
 	emake DESTDIR="${D}" install
 	exeinto /usr/share/genkernel
 	doexe gen_dracut.sh

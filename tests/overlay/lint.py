@@ -20,7 +20,7 @@ PKGCHECK = "0.10.37"
 CHECKOUT = Path(__file__).parents[2]
 CATEGORIES = ("app-admin", "sys-devel", "sys-fs", "sys-kernel")
 # what lies beside the categories, here as names only
-OTHERS = ("docs", "overlay", "python", "tests")
+OTHERS = ("completions", "docs", "overlay", "python", "tests")
 
 
 @dataclass(frozen=True)

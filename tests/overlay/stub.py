@@ -1,9 +1,12 @@
-"""A master repository for the lint: the names of ::gentoo that our ebuilds use.
+"""A master repository for the tests: the names of ::gentoo that our ebuilds use.
 
-It is written by us and much smaller than ::gentoo. What passes against it has correct
-syntax, known eclass functions, flags, licences and dependencies; no more is claimed.
+It is written by us and much smaller than ::gentoo. What passes the lint against it has
+correct syntax, known eclass functions, flags, licences and dependencies. Its eclasses
+do the least that a merge needs: clone, build a wheel, install it; no more is claimed.
 """
 
+import hashlib
+import re
 from pathlib import Path
 
 from tests.portage.tree import write_files
@@ -101,10 +104,11 @@ def write_master(place: Path) -> None:
         **{f"profiles/desc/{kind}.desc": text for kind, text in expanded.items()},
         f"profiles/{PROFILE}/eapi": "8\n",
         f"profiles/{PROFILE}/make.defaults": 'ARCH="amd64"\nACCEPT_KEYWORDS="amd64"\n'
-        'USE_EXPAND="PYTHON_TARGETS PYTHON_SINGLE_TARGET"\nELIBC="glibc"\n'
+        'USE_EXPAND="ELIBC PYTHON_TARGETS PYTHON_SINGLE_TARGET"\nELIBC="glibc"\n'
         'USE_EXPAND_IMPLICIT="ARCH ELIBC"\nUSE_EXPAND_UNPREFIXED="ARCH"\n'
         'USE_EXPAND_VALUES_ARCH="amd64"\nUSE_EXPAND_VALUES_ELIBC="glibc musl"\n'
         'IUSE_IMPLICIT="prefix"\nPYTHON_TARGETS="python3_14"\n'
+        'CONFIG_PROTECT="/etc"\nCHOST="x86_64-pc-linux-gnu"\n'
         'PYTHON_SINGLE_TARGET="python3_14"\n',
         **{f"licenses/{name}": "words\n" for name in LICENCES},
         **{f"eclass/{one.name}": one.read_text() for one in ECLASSES.iterdir()},
@@ -116,5 +120,19 @@ def write_master(place: Path) -> None:
         lines = [*slot.splitlines(), *more.splitlines()]
         # as pkgcheck wants them: SLOT, KEYWORDS, IUSE
         lines.insert(1, 'KEYWORDS="amd64"')
-        files[f"{category}/{package}/{name}.ebuild"] = HEAD + "\n".join(lines) + "\n"
+        text = HEAD + "\n".join(lines) + "\n"
+        files[f"{category}/{package}/{name}.ebuild"] = text
+        files[f"metadata/md5-cache/{cpv}"] = cache_entry(text)
     write_files(place, files)
+
+
+def cache_entry(text: str) -> str:
+    """Return what Portage's metadata cache says of an ebuild without code.
+
+    >>> cache_entry('EAPI=8\\nSLOT="0"\\n').splitlines()[:2]
+    ['EAPI=8', 'SLOT=0']
+    """
+    rows = re.findall(r'(?m)^([A-Z]+)="?([^"\n]*)"?$', text)
+    md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    rows += [("DEFINED_PHASES", "-"), ("_md5_", md5)]
+    return "".join(f"{name}={value}\n" for name, value in rows)

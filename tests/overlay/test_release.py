@@ -45,7 +45,9 @@ def commit(top, date):
 def top(tmp_path):
     """Return a small repository that looks like ours."""
     top = tmp_path / "repository"
-    for name in ("LICENSE", "NEWS.md", "README.md", "docs/a.md", "overlay/x.toml"):
+    for name in ("LICENSE", "NEWS.md", "README.md"):
+        write(top, name, f"{name}\n")
+    for name in ("completions/x.bash", "docs/a.md", "overlay/x.toml"):
         write(top, name, f"{name}\n")
     write(top, release.VERSION_FILE, '__version__ = "1.2"\n')
     write(top, "tests/run", "#!/bin/sh\n", 0o755)
@@ -70,7 +72,8 @@ def test_content(top):
     assert names(content) == [
         prefix + one
         for one in (
-            *("LICENSE", "NEWS.md", "README.md", "docs/a.md", "overlay/x.toml"),
+            *("LICENSE", "NEWS.md", "README.md"),
+            *("completions/x.bash", "docs/a.md", "overlay/x.toml"),
             *(release.VERSION_FILE, "tests/run"),
         )
     ]

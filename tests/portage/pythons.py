@@ -27,13 +27,15 @@ def environment(package: str, version: str) -> Path:
     """Return an environment that has this version of a package."""
     above = default_directory()
     above.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(f"{sys.version}\0{sys.prefix}\0{version}".encode())
+    # not by the environment that asks: several checkouts share these
+    key = hashlib.sha256(f"{sys.version}\0{sys.base_prefix}\0{version}".encode())
     name = f"{package}-{version}"
     place = above / f"{name}-{key.hexdigest()[:16]}"
     with (above / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not place.exists():
-            for old in above.glob(f"{name}-*"):
+            # what was left by one that was killed
+            for old in above.glob(f"{name}-{'?' * 8}"):
                 shutil.rmtree(old)
             work = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=above))
             _build(work, f"{package}=={version}")

@@ -309,7 +309,8 @@ def tracked() -> list[Path]:
     found = [CHECKOUT / ".ci/run"]
     for top, below, names in os.walk(CHECKOUT):
         below[:] = [d for d in below if d not in caches and d[0] != "."]
-        found += [Path(top) / name for name in names]
+        # in a linked worktree .git is a file that says where the repository is
+        found += [Path(top) / name for name in names if name != ".git"]
     return found
 
 

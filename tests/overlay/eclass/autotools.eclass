@@ -5,11 +5,13 @@
 # @MAINTAINER:
 # nobody <nobody@example.org>
 # @SUPPORTED_EAPIS: 8
-# @BLURB: stand-in for the lint: dependencies and eautoreconf
+# @BLURB: stand-in for the tests: dependencies and eautoreconf
 
 BDEPEND="dev-build/autoconf dev-build/automake dev-build/libtool"
 
 # @FUNCTION: eautoreconf
 # @DESCRIPTION:
-# Does nothing.
-eautoreconf() { :; }
+# The sources of the tests have a configure already.
+eautoreconf() {
+	[[ -x configure ]] || die "no configure in ${PWD}"
+}

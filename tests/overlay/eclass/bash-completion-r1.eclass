@@ -5,14 +5,24 @@
 # @MAINTAINER:
 # nobody <nobody@example.org>
 # @SUPPORTED_EAPIS: 8
-# @BLURB: stand-in for the lint: where completions go
+# @BLURB: stand-in for the tests: where completions go
 
 # @FUNCTION: dobashcomp
 # @DESCRIPTION:
-# Does nothing.
-dobashcomp() { :; }
+# Install them.
+dobashcomp() {
+	(
+		insinto /usr/share/bash-completion/completions
+		doins "$@"
+	)
+}
 
 # @FUNCTION: bashcomp_alias
 # @DESCRIPTION:
-# Does nothing.
-bashcomp_alias() { :; }
+# The first one is for the others as well.
+bashcomp_alias() {
+	local name
+	for name in "${@:2}"; do
+		dosym "$1" "/usr/share/bash-completion/completions/${name}"
+	done
+}

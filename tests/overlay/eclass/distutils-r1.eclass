@@ -5,17 +5,22 @@
 # @MAINTAINER:
 # nobody <nobody@example.org>
 # @SUPPORTED_EAPIS: 8
-# @BLURB: stand-in for the lint: a Python package for each Python
+# @PROVIDES: python-r1
+# @BLURB: stand-in for the tests: a Python package for each Python
 
 inherit python-r1
 
 # @ECLASS_VARIABLE: DISTUTILS_USE_PEP517
 # @DESCRIPTION:
-# Read here.
+# The build backend: setuptools.
 
 # @ECLASS_VARIABLE: EPYTEST_PLUGINS
 # @DESCRIPTION:
-# Read here.
+# What the tests need besides pytest.
+
+# @ECLASS_VARIABLE: EPYTEST_IGNORE
+# @DESCRIPTION:
+# What epytest leaves out.
 
 RDEPEND="${PYTHON_DEPS}"
 BDEPEND="${PYTHON_DEPS} dev-python/gpep517 dev-python/setuptools"
@@ -35,37 +40,59 @@ distutils_enable_tests() {
 
 # @FUNCTION: epytest
 # @DESCRIPTION:
-# Does nothing.
-epytest() { :; }
+# Run the tests on what is going to be installed.
+epytest() {
+	local -x PYTHONPATH
+	PYTHONPATH=$(echo "${BUILD_DIR}"/install"${EPREFIX}"/usr/lib/python*/site-packages)
+	set -- "${EPYTHON}" -m pytest -ra "${EPYTEST_IGNORE[@]/#/--ignore=}" "$@"
+	echo "$*"
+	"$@" || die "tests failed"
+}
 
 # @FUNCTION: distutils-r1_python_install_all
 # @DESCRIPTION:
-# Does nothing.
-distutils-r1_python_install_all() { :; }
+# Install the documents.
+distutils-r1_python_install_all() { einstalldocs; }
 
 # @FUNCTION: distutils-r1_src_prepare
 # @DESCRIPTION:
-# Does nothing.
-distutils-r1_src_prepare() { :; }
+# Choose the Python: one only, where Gentoo builds for each.
+distutils-r1_src_prepare() {
+	default
+	python_choose python_targets
+	BUILD_DIR=${WORKDIR}/build
+}
 
 # @FUNCTION: distutils-r1_src_configure
 # @DESCRIPTION:
-# Does nothing.
+# Nothing is asked of the machine.
 distutils-r1_src_configure() { :; }
 
 # @FUNCTION: distutils-r1_src_compile
 # @DESCRIPTION:
-# Does nothing.
-distutils-r1_src_compile() { :; }
+# Build the wheel, and install it where the tests look.
+distutils-r1_src_compile() {
+	"${EPYTHON}" -m gpep517 build-wheel --backend "${DISTUTILS_USE_PEP517}.build_meta" \
+		--wheel-dir "${BUILD_DIR}" --output-fd 3 3>"${T}/wheel" >&2 || die "no wheel"
+	_distutils-r1_install "${BUILD_DIR}/install"
+}
+
+_distutils-r1_install() {
+	"${EPYTHON}" -m gpep517 install-wheel --destdir="$1" --interpreter="${PYTHON}" \
+		--prefix="${EPREFIX}/usr" --optimize=all "${BUILD_DIR}/$(<"${T}/wheel")" || die
+}
 
 # @FUNCTION: distutils-r1_src_test
 # @DESCRIPTION:
-# Does nothing.
-distutils-r1_src_test() { :; }
+# Run what the ebuild runs.
+distutils-r1_src_test() { python_test; }
 
 # @FUNCTION: distutils-r1_src_install
 # @DESCRIPTION:
-# Does nothing.
-distutils-r1_src_install() { :; }
+# Install the wheel, its command as a plain script, and the rest.
+distutils-r1_src_install() {
+	_distutils-r1_install "${D}"
+	python_install_all
+}
 
 EXPORT_FUNCTIONS src_prepare src_configure src_compile src_test src_install

@@ -5,9 +5,9 @@
 # @MAINTAINER:
 # nobody <nobody@example.org>
 # @SUPPORTED_EAPIS: 8
-# @BLURB: stand-in for the lint: compiler flags
+# @BLURB: stand-in for the tests: compiler flags
 
 # @FUNCTION: strip-flags
 # @DESCRIPTION:
-# Does nothing.
+# Nothing is compiled.
 strip-flags() { :; }

@@ -5,9 +5,11 @@
 # @MAINTAINER:
 # nobody <nobody@example.org>
 # @SUPPORTED_EAPIS: 8
-# @BLURB: stand-in for the lint: what else is useful
+# @BLURB: stand-in for the tests: what else is useful
 
 # @FUNCTION: optfeature
 # @DESCRIPTION:
-# Does nothing.
-optfeature() { :; }
+# Name packages that are not installed and what they are for.
+optfeature() {
+	has_version "$2" || elog "  $2 for $1"
+}

@@ -5,9 +5,9 @@
 # @MAINTAINER:
 # nobody <nobody@example.org>
 # @SUPPORTED_EAPIS: 8
-# @BLURB: stand-in for the lint: where PAM modules lie
+# @BLURB: stand-in for the tests: where PAM modules lie
 
 # @FUNCTION: getpam_mod_dir
 # @DESCRIPTION:
-# Does nothing.
-getpam_mod_dir() { :; }
+# Print it.
+getpam_mod_dir() { echo "${EPREFIX}/lib64/security"; }

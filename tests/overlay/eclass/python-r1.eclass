@@ -5,7 +5,10 @@
 # @MAINTAINER:
 # nobody <nobody@example.org>
 # @SUPPORTED_EAPIS: 8
-# @BLURB: stand-in for the lint: every Python that a package supports
+# @PROVIDES: python-utils-r1
+# @BLURB: stand-in for the tests: every Python that a package supports
+
+inherit python-utils-r1
 
 # @ECLASS_VARIABLE: PYTHON_COMPAT
 # @REQUIRED

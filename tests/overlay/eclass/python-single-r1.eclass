@@ -5,7 +5,10 @@
 # @MAINTAINER:
 # nobody <nobody@example.org>
 # @SUPPORTED_EAPIS: 8
-# @BLURB: stand-in for the lint: one Python of those that a package supports
+# @PROVIDES: python-utils-r1
+# @BLURB: stand-in for the tests: one Python of those that a package supports
+
+inherit python-utils-r1
 
 # @ECLASS_VARIABLE: PYTHON_COMPAT
 # @REQUIRED
@@ -29,14 +32,9 @@ done
 PYTHON_REQUIRED_USE="^^ ( ${PYTHON_REQUIRED_USE} )"
 unset _impl
 
-# @FUNCTION: python_fix_shebang
-# @DESCRIPTION:
-# Does nothing.
-python_fix_shebang() { :; }
-
 # @FUNCTION: python-single-r1_pkg_setup
 # @DESCRIPTION:
-# Does nothing.
-python-single-r1_pkg_setup() { :; }
+# Choose it.
+python-single-r1_pkg_setup() { python_choose python_single_target; }
 
 EXPORT_FUNCTIONS pkg_setup

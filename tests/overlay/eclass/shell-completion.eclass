@@ -5,14 +5,24 @@
 # @MAINTAINER:
 # nobody <nobody@example.org>
 # @SUPPORTED_EAPIS: 8
-# @BLURB: stand-in for the lint: where completions go
+# @BLURB: stand-in for the tests: where completions go
 
 # @FUNCTION: newbashcomp
 # @DESCRIPTION:
-# Does nothing.
-newbashcomp() { :; }
+# Install one under another name.
+newbashcomp() {
+	(
+		insinto /usr/share/bash-completion/completions
+		newins "$@"
+	)
+}
 
 # @FUNCTION: dozshcomp
 # @DESCRIPTION:
-# Does nothing.
-dozshcomp() { :; }
+# Install them.
+dozshcomp() {
+	(
+		insinto /usr/share/zsh/site-functions
+		doins "$@"
+	)
+}

@@ -5,14 +5,14 @@
 # @MAINTAINER:
 # nobody <nobody@example.org>
 # @SUPPORTED_EAPIS: 8
-# @BLURB: stand-in for the lint: where rules lie
+# @BLURB: stand-in for the tests: where rules lie
 
 # @FUNCTION: get_udevdir
 # @DESCRIPTION:
-# Does nothing.
-get_udevdir() { :; }
+# Print it.
+get_udevdir() { echo /usr/lib/udev; }
 
 # @FUNCTION: udev_reload
 # @DESCRIPTION:
-# Does nothing.
+# No udev is running.
 udev_reload() { :; }

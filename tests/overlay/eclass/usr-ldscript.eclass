@@ -5,11 +5,11 @@
 # @MAINTAINER:
 # nobody <nobody@example.org>
 # @SUPPORTED_EAPIS: 8
-# @BLURB: stand-in for the lint: libraries of a split /usr
+# @BLURB: stand-in for the tests: libraries of a split /usr
 
 IUSE="split-usr"
 
 # @FUNCTION: gen_usr_ldscript
 # @DESCRIPTION:
-# Does nothing.
+# There are no libraries.
 gen_usr_ldscript() { :; }

@@ -1,0 +1,237 @@
+"""The ebuilds of other people's programs, their phases run by real Portage."""
+
+import os
+import re
+
+import pytest
+
+from tests.merge.published import git
+from tests.merge.scratch import provide
+from tests.merge.upstream import GENKERNEL, META, ZFS, write_kernel, write_upstream
+
+pytestmark = pytest.mark.merge
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ours_only(world):
+    if world.gentoo:
+        pytest.skip("these look-alikes are no match for Gentoo's eclasses")
+    world.scratch.write("package.accept_keywords", "sys-devel/spl **\n")
+
+
+# sys-devel/spl
+
+
+@pytest.mark.parametrize(
+    ("provided", "pulled"),
+    [
+        # nothing is there: the package that has the module today
+        ([], {"sys-devel/spl-9999", "sys-fs/zfs-2.4.3"}),
+        # zfs 2.3 is in use: no upgrade is forced
+        (["sys-fs/zfs-kmod-2.3.8"], {"sys-devel/spl-9999"}),
+        (["sys-fs/zfs-2.4.3"], {"sys-devel/spl-9999"}),
+    ],
+)
+def test_spl_pulls_what_has_the_module(world, provided, pulled):
+    """A name for what is in OpenZFS now."""
+    lines = "".join(f"{cpv}\n" for cpv in provided)
+    world.scratch.write("profile/package.provided", lines)
+    said = world.scratch.must("emerge", "--pretend", "sys-devel/spl")
+    found = re.findall(r"(?m)^\[ebuild[^\]]*\] (sys-(?:fs/zfs|devel).*?) ", said)
+    assert {cpv.partition(":")[0] for cpv in found} == pulled
+
+
+def test_spl_is_empty_and_says_so(world):
+    """Merged and unmerged for real, beside zfs."""
+    provide(world.scratch, world.gentoo)
+    said = world.scratch.must("emerge", "sys-devel/spl")
+    assert "spl.ko is built" in said
+    entry = world.scratch.root / "var/db/pkg/sys-devel/spl-9999"
+    assert (entry / "CONTENTS").read_text() == ""
+    world.scratch.must("emerge", "--unmerge", "sys-devel/spl")
+    assert not entry.exists()
+
+
+# sys-fs/zfs
+
+
+class Phases:
+    """Runs phases of a live ebuild on a repository that looks like upstream's."""
+
+    def __init__(self, world, package, override) -> None:
+        """Nothing is run yet."""
+        self.scratch = world.scratch
+        category, name = package.split("/")
+        self.ebuild = world.synced / package / f"{name}-9999.ebuild"
+        self.work = self.scratch.place / f"tmp/portage/{category}/{name}-9999"
+        self.upstream = self.scratch.place / f"upstream-{name}"
+        self.override = override
+
+    def run(self, *phases, **env):
+        """Run phases from the beginning; those that come before run as well."""
+        env[self.override] = str(self.upstream)
+        return self.scratch.run("ebuild", self.ebuild, "clean", *phases, **env)
+
+    def image(self):
+        """Return what was installed: its paths without the prefix."""
+        top = self.work / "image" / str(self.scratch.root).lstrip("/")
+        return top, {
+            str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir()
+        }
+
+
+@pytest.fixture
+def zfs(world):
+    """Return what runs sys-fs/zfs-9999, and a kernel that it supports."""
+    phases = Phases(world, "sys-fs/zfs", "EGIT_OVERRIDE_REPO_OPENZFS_ZFS")
+    write_upstream(phases.upstream, ZFS)
+    return phases
+
+
+def for_kernel(zfs, version, *phases, **env):
+    """Run phases with the sources of a kernel."""
+    kernel = zfs.scratch.place / "linux"
+    write_kernel(kernel, version, without=env.pop("without", ""))
+    return zfs.run(*phases, KERNEL_DIR=str(kernel), **env)
+
+
+def test_zfs_installs_where_the_tool_looks(zfs):
+    """For a kernel that META names: modules, dracut, services, units, META."""
+    done = for_kernel(zfs, "7.2.14-gentoo", "install")
+    assert done.returncode == 0, done.stdout
+    top, paths = zfs.image()
+    assert paths >= {
+        *("lib/modules/zfs.ko", "sbin/zpool", "bin/zilstat"),
+        "usr/lib/dracut/modules.d/90zfs/module-setup.sh",
+        *("etc/init.d/zfs-import", "etc/conf.d/zfs"),
+        "usr/lib/systemd/system/zfs-import.service",
+        "usr/lib/udev/rules.d/60-zvol.rules",
+        "usr/share/bash-completion/completions/zfs",
+        "usr/share/bash-completion/completions/zpool",
+    }
+    assert not [path for path in paths if path.endswith(".la")]
+    assert (top / "etc/conf.d/zfs").read_text() == "ZFS_MOUNT='yes'\nZFS_UNMOUNT='no'\n"
+    assert (top / "etc/conf.d/zfs").stat().st_mode & 0o777 == 0o644
+    unit = top / "usr/lib/systemd/system/zfs-import.service"
+    assert "EnvironmentFile" not in unit.read_text()
+    shebang = (top / "bin/zilstat").read_text()
+    assert shebang.startswith(f"#!{zfs.scratch.root}/usr/bin/python3")
+    arguments = (zfs.work / "work/zfs-9999/arguments").read_text()
+    assert "--enable-linux-experimental" not in arguments
+    # what the tool reads of a ZFS that was built from git
+    (meta,) = (top / "usr/share/doc").glob("zfs-9999/META")
+    assert "Linux-Maximum: 7.2" in meta.read_text()
+    environment = (zfs.work / "temp/environment").read_text()
+    assert 'declare -- MODULES_KERNEL_MAX="7.2"' in environment
+
+
+@pytest.mark.parametrize("kernel", ["7.3.0", "8.0.1-gentoo"])
+def test_zfs_refuses_a_newer_kernel(zfs, kernel):
+    """Before anything is configured; says what is supported, and every way out."""
+    done = for_kernel(zfs, kernel, "compile")
+    mine = kernel.rpartition(".")[0]
+    assert done.returncode == 1
+    assert "supports Linux 4.18 to 7.2" in done.stdout
+    assert f"ZFS_KERNEL_COMPAT_OVERRIDE={mine} emerge sys-fs/zfs" in done.stdout
+    assert f"Linux {kernel} is too new" in done.stdout
+    assert "(prepare phase)" in done.stdout
+    assert not (zfs.work / "work/zfs-9999/arguments").exists()
+
+
+def test_zfs_override(zfs):
+    """As in ::gentoo; and configure, which would refuse as well, is told."""
+    done = for_kernel(zfs, "7.3.1", "configure", ZFS_KERNEL_COMPAT_OVERRIDE="7.3")
+    assert done.returncode == 0, done.stdout
+    assert "building for Linux 7.3.1" in done.stdout
+    arguments = (zfs.work / "work/zfs-9999/arguments").read_text()
+    assert "--enable-linux-experimental" in arguments
+    environment = (zfs.work / "temp/environment").read_text()
+    assert 'declare -- MODULES_KERNEL_MAX="7.2"' in environment
+    # and no further than it says
+    done = for_kernel(zfs, "7.4.0", "prepare", ZFS_KERNEL_COMPAT_OVERRIDE="7.3")
+    assert done.returncode == 1
+    assert "which supports up to 7.3" in done.stdout
+
+
+def test_zfs_refuses_an_older_kernel(zfs):
+    """There is no override for that."""
+    done = for_kernel(zfs, "4.9.1", "prepare", ZFS_KERNEL_COMPAT_OVERRIDE="7.9")
+    assert done.returncode == 1
+    assert "Linux 4.9.1 is too old" in done.stdout
+
+
+@pytest.mark.parametrize("wrong", ["yes", "7.3.1"])
+def test_zfs_override_must_be_a_kernel(zfs, wrong):
+    """Not a switch."""
+    done = for_kernel(zfs, "6.1.0", "prepare", ZFS_KERNEL_COMPAT_OVERRIDE=wrong)
+    assert done.returncode == 1
+    assert "must be like 7.2" in done.stdout
+
+
+@pytest.mark.parametrize("meta", ["", META.replace(" 7.2", "")])
+def test_zfs_does_not_guess(zfs, meta):
+    """A commit without these lines is refused."""
+    write_upstream(zfs.upstream, {"META": meta or "x\n"})
+    done = for_kernel(zfs, "6.1.0", "prepare")
+    assert done.returncode == 1
+    assert "this commit is not understood" in done.stdout
+
+
+def test_zfs_demands_options_of_the_kernel(zfs):
+    """Without an initramfs there is no root on ZFS."""
+    done = for_kernel(zfs, "6.1.0", "setup", without="BLK_DEV_INITRD")
+    assert done.returncode == 1
+    assert "CONFIG_BLK_DEV_INITRD is not set" in done.stdout
+
+
+def test_zfs_without_modules_asks_no_kernel(zfs):
+    """The programs alone do not depend on one."""
+    done = for_kernel(zfs, "9.9.9", "install", USE="-modules")
+    assert done.returncode == 0, done.stdout
+    assert "--with-config=user" in (zfs.work / "work/zfs-9999/arguments").read_text()
+
+
+# sys-kernel/genkernel
+
+
+@pytest.fixture
+def genkernel(world):
+    """Return what runs sys-kernel/genkernel-9999."""
+    phases = Phases(
+        world, "sys-kernel/genkernel", "EGIT_OVERRIDE_REPO_GENTOO_GENKERNEL"
+    )
+    write_upstream(phases.upstream, GENKERNEL)
+    return phases
+
+
+@pytest.mark.parametrize(("use", "dracut"), [("dracut", "yes"), ("-dracut", "no")])
+def test_genkernel_reads_our_part_last(genkernel, use, dracut):
+    """After all that define functions; USE is in it, and the commit in the version."""
+    done = genkernel.run("install", USE=use)
+    assert done.returncode == 0, done.stdout
+    top, paths = genkernel.image()
+    assert {"usr/bin/genkernel", "usr/share/genkernel/gen_dracut.sh"} <= paths
+    assert any(path.startswith("usr/share/man/man8/genkernel.8") for path in paths)
+    lines = (top / "usr/bin/genkernel").read_text().splitlines()
+    commit = git(genkernel.upstream, "rev-parse", "HEAD")[:12]
+    assert lines[1] == f"GK_V='9999-{commit}'"
+    assert lines[4].startswith('source "${GK_SHARE}"/gen_dracut.sh || small_die')
+    assert lines[5] == "check_distfiles"
+    hook = top / "usr/share/genkernel/gen_dracut.sh"
+    assert f"\nGK_DRACUT={dracut}\n" in hook.read_text()
+    assert os.access(hook, os.X_OK)
+    assert (top / "usr/share/genkernel/VERSION").read_text() == "9999\n"
+    expander = (top / "usr/share/genkernel/path_expander.py").read_text()
+    assert expander.startswith(f"#!{genkernel.scratch.root}/usr/bin/python3")
+
+
+@pytest.mark.parametrize(
+    "missing", ["gen_bootloader", "check_distfiles", "create_initramfs"]
+)
+def test_genkernel_that_has_changed_is_refused(genkernel, missing):
+    """What is replaced must be there, else nothing would be replaced."""
+    changed = {name: text.replace(missing, "new") for name, text in GENKERNEL.items()}
+    write_upstream(genkernel.upstream, changed)
+    done = genkernel.run("prepare")
+    assert done.returncode == 1
+    assert "genkernel has changed" in done.stdout

@@ -1,0 +1,131 @@
+"""Small git repositories that look like OpenZFS's and genkernel's, and a kernel's tree.
+
+They have what the ebuilds rely on and no more: META, the options of configure, which
+refuses a kernel that META does not name, the places that `make install` goes by.
+"""
+
+from pathlib import Path
+
+from tests.merge.published import commit_all
+from tests.portage.tree import write_files
+
+META = "Meta:         1\nName:         zfs\nLinux-Maximum: 7.2\nLinux-Minimum: 4.18\n"
+# as upstream's: without the option for it, a newer kernel is no kernel
+CONFIGURE = r"""#!/bin/sh
+set -e
+experimental= linux=
+for word; do
+	name=$(echo "${word%%=*}" | tr -d - | tr '[:lower:]' '[:upper:]')
+	case ${word} in
+		--enable-linux-experimental) experimental=yes ;;
+		--with-linux=*) linux=${word#*=} ;;
+	esac
+	case ${word} in
+		--*=*) echo "${name} = ${word#*=}" ;;
+	esac
+done > config.mk
+echo "$@" > arguments
+if [ -n "${linux}" ] && [ -z "${experimental}" ]; then
+	max=$(sed -n 's/^Linux-Maximum: //p' META)
+	minor=$(sed -n 's/^PATCHLEVEL = //p' "${linux}/Makefile")
+	[ "${minor}" -le "${max#*.}" ] || { echo "*** Cannot build against it"; exit 1; }
+fi
+"""
+MAKEFILE = r"""include config.mk
+to = $(DESTDIR)
+conf = $(to)$(SYSCONFDIR)
+# /lib/modules, below the prefix
+modules = $(to)$(dir $(BINDIR))lib/modules
+all:
+	echo module > zfs.ko
+install:
+	mkdir -p $(to)$(BINDIR) $(to)$(SBINDIR) $(conf)/init.d $(conf)/conf.d
+	mkdir -p $(to)$(WITHDRACUTDIR)/modules.d/90zfs $(to)$(WITHSYSTEMDUNITDIR)
+	mkdir -p $(to)$(WITHUDEVDIR)/rules.d $(modules) $(to)$(PREFIX)/lib64
+	echo '#!/usr/bin/env python3' > $(to)$(BINDIR)/zilstat
+	touch $(to)$(SBINDIR)/zpool $(to)$(WITHUDEVDIR)/rules.d/60-zvol.rules
+	touch $(to)$(WITHDRACUTDIR)/modules.d/90zfs/module-setup.sh
+	touch $(to)$(PREFIX)/lib64/libzfs.la
+	cp etc/default/zfs.in $(conf)/conf.d/zfs
+	chmod 755 $(conf)/conf.d/zfs
+	cp etc/init.d/zfs-import.in $(conf)/init.d/zfs-import
+	cp etc/systemd/system/zfs-import.service.in \
+		$(to)$(WITHSYSTEMDUNITDIR)/zfs-import.service
+	[ ! -e zfs.ko ] || cp zfs.ko $(modules)/
+"""
+ZFS = {
+    "META": META,
+    **{name: f"{name}\n" for name in ("AUTHORS", "COPYRIGHT", "README.md")},
+    "configure": CONFIGURE,
+    "Makefile": MAKEFILE,
+    "contrib/bash_completion.d/zfs": "complete zfs\n",
+    "etc/default/zfs.in": "ZFS_MOUNT='yes'\nZFS_UNMOUNT='yes'\n",
+    "etc/init.d/zfs-import.in": "#!/sbin/openrc-run\n",
+    "etc/systemd/system/zfs-import.service.in": "[Service]\n"
+    "EnvironmentFile=-@initconfdir@/zfs\nExecStart=/bin/true\n",
+}
+GENKERNEL = {
+    "genkernel": """\
+#!/bin/bash
+GK_V='4.3.17'
+source "${GK_SHARE}"/gen_funcs.sh || small_die "Could not read"
+source "${GK_SHARE}"/gen_bootloader.sh || small_die "Could not read"
+check_distfiles
+""",
+    "gen_funcs.sh": "check_distfiles() {\n:\n}\n",
+    "gen_initramfs.sh": "create_initramfs() {\n:\n}\n",
+    "gen_bootloader.sh": ":\n",
+    "path_expander.py": "#!/usr/bin/env python\n",
+    "README": "read\n",
+    "genkernel.8": "manual\n",
+    # where it is going to be is said when it is built, and remembered; the directory
+    # of the manual page is taken for granted
+    "Makefile": """\
+all:
+	mkdir -p build
+	echo $(PREFIX) > build/prefix
+	echo $(BINDIR) > build/bindir
+	echo $(MANDIR) > build/mandir
+install: PREFIX := $(file <build/prefix)
+install: BINDIR := $(file <build/bindir)
+install: MANDIR := $(file <build/mandir)
+install:
+	mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(PREFIX)/share/genkernel
+	mkdir -p $(DESTDIR)$(MANDIR)
+	cp genkernel $(DESTDIR)$(BINDIR)
+	cp gen_funcs.sh gen_initramfs.sh gen_bootloader.sh path_expander.py VERSION \\
+		$(DESTDIR)$(PREFIX)/share/genkernel
+	cp genkernel.8 $(DESTDIR)$(MANDIR)/man8
+""",
+}
+OPTIONS = (
+    "EFI_PARTITION",
+    "ZLIB_DEFLATE",
+    "ZLIB_INFLATE",
+    "BLK_DEV_INITRD",
+    "DEVTMPFS",
+)
+
+
+def write_upstream(place: Path, files: dict[str, str]) -> None:
+    """Write a repository, or what has changed in it."""
+    write_files(place, files)
+    if (place / "configure").exists():
+        (place / "configure").chmod(0o755)
+    commit_all(place)
+
+
+def write_kernel(place: Path, version: str, *, without: str = "") -> None:
+    """Write as much of a kernel's tree as is looked at."""
+    number, _, extra = version.partition("-")
+    names = ("VERSION", "PATCHLEVEL", "SUBLEVEL")
+    lines = [f"{n} = {v}" for n, v in zip(names, number.split("."), strict=True)]
+    lines.append(f"EXTRAVERSION = -{extra}" if extra else "EXTRAVERSION =")
+    options = (option for option in OPTIONS if option != without)
+    write_files(
+        place,
+        {
+            "Makefile": "\n".join(lines) + "\n",
+            ".config": "".join(f"CONFIG_{option}=y\n" for option in options),
+        },
+    )
