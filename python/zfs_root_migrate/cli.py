@@ -70,6 +70,10 @@ VERBS = (
         asks_portage=True,
     ),
     Row(name="sync", help="bring a finished copy up to date", options=("discard",)),
+    Row(
+        name="seal",
+        help="make the last pass; the service that `run` arms does this at shutdown",
+    ),
     Row(name="verify", help="compare every file and look at every link of the boot"),
     Row(name="status", help="tell where it stands and what is next", options=("json",)),
     Row(
@@ -310,7 +314,7 @@ def _os_error(error: OSError) -> MigrateError:
 
 
 def _interrupted(verb: str) -> InterruptedRunError:
-    if verb in ("run", "sync", "verify"):
+    if verb in ("run", "sync", "seal", "verify"):
         return InterruptedRunError(
             "interrupted; the old system is as it was and still boots",
             resolution="`zfs-root-migrate run` goes on, `undo` goes back",

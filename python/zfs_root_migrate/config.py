@@ -31,6 +31,12 @@ class Config:
     swap_size: int | None = None
     compression: str = "lz4"
     exclude: tuple[str, ...] = ()
+    consistency: str = "shutdown"
+
+    @property
+    def seals(self) -> bool:
+        """Whether the last pass is made while the system goes down."""
+        return self.consistency == "shutdown"
 
 
 Value = str | int | bool | tuple[str, ...] | Topology | None
@@ -176,6 +182,14 @@ SETTINGS = (
         many=True,
         values="PATH...",
         help="paths of the running system that are not copied",
+    ),
+    Setting(
+        name="consistency",
+        parse=_one_of("shutdown", "now"),
+        values="shutdown | now",
+        help="shutdown: the last pass is made while the system goes down, so that "
+        "nothing is lost; now: none is, and what is written after run or sync is "
+        "on the old disk only",
     ),
 )
 

@@ -14,7 +14,7 @@ from typing import TextIO
 from zfs_root_migrate.devices import show_size
 from zfs_root_migrate.errors import MigrateError
 from zfs_root_migrate.render import duration
-from zfs_root_migrate.step import CompareTrees, CopyTree, Step
+from zfs_root_migrate.step import CompareTrees, CopyRounds, CopyTree, Step
 
 REDRAW = 0.2
 PLAIN_EVERY = 15.0
@@ -183,6 +183,11 @@ class Reporter:
         self._terminal.talk("      " + text)
         self._log.write("  " + text)
 
+    def round_begins(self) -> None:
+        """Count from nothing again."""
+        self._begun = time.monotonic()
+        self._before, self._tree = (0, 0), None
+
     def tree_begins(self, tree: CopyTree) -> None:
         """Count what is done already before the tree."""
         if self._tree is not None:
@@ -236,6 +241,8 @@ def _trees(step: Step) -> list[CopyTree]:
     for action in step.actions:
         if isinstance(action, CopyTree):
             trees.append(action)
+        elif isinstance(action, CopyRounds):
+            trees.extend(action.trees)
         elif isinstance(action, CompareTrees):
             trees.extend(action.pairs)
     return trees

@@ -44,6 +44,7 @@ GOOD: list[tuple[str, tuple[str, ...], Any]] = [
     ("swap-size", ("512MiB",), 512 << 20),
     *(("compression", (name,), name) for name in ("lz4", "zstd", "on", "off")),
     ("exclude", ("/var/tmp/", "/"), ("/var/tmp", "/")),
+    *(("consistency", (name,), name) for name in ("shutdown", "now")),
 ]
 BAD: list[tuple[str, tuple[str, ...]]] = [
     ("target", ("vdb",)),
