@@ -68,8 +68,10 @@ zrm_refuse() {
 		zrm_say "The machine starts again in a minute."
 		sleep 60
 	fi
-	reboot -f || echo b >/proc/sysrq-trigger
-	# never further than here
+	reboot -f
+	# never further than here; some programs of that name want an init to ask
+	sleep 5
+	echo b >/proc/sysrq-trigger
 	while :; do sleep 60; done
 }
 
