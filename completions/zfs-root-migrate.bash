@@ -4,8 +4,8 @@
 
 # --- made by `make man` of the program: change that
 _zfs_root_migrate_tables() {
-	verbs='check facts list show set plan run sync verify status undo mirror environments help version'
-	settings='target topology layout pool overwrite join-old-disk boot-size swap-size compression copier exclude'
+	verbs='check facts list show set plan run sync seal verify status undo mirror environments help version'
+	settings='target topology layout pool overwrite join-old-disk boot-size swap-size compression copier exclude consistency'
 	many='target overwrite exclude'
 	keys='attributes-lost boot-nearly-full boot-not-mounted boot-too-small check-failed config-updates-waiting distribution-foreign exclude-vital facts-incomplete files-encrypted firmware-uefi flags-lost fstab-not-mounted git-missing grub-default-missing grub-missing grub-platform-missing grub-platform-use hard-links-split hibernation-image hibernation-unknown hostid-bad hostid-new init-systemd init-unknown initramfs-none initramfs-not-dracut installkernel-missing installkernel-use kernel-beyond-range kernel-config-unknown kernel-image-missing kernel-locked-down kernel-none kernel-not-installed kernel-option-missing kernel-option-module kernel-option-rebuild kernel-too-new kernel-update-too-new kernels-without-zfs libraries-preserved loader-not-grub loader-unknown machine-unsupported memory-low mount-stays next-kernel-too-new not-gentoo not-looked-at not-root old-disk-has-more old-disk-too-small one-shot-impossible overwrite-unused package-keyword package-licence package-masked package-not-in-tree package-refused path-too-long pool-imported pool-name-taken pools-imported-at-boot pools-unknown portage-at-work portage-facts-unknown portage-interrupted portage-merge-cut portage-unknown profile-deprecated raid1-missing resume-set root-not-whole root-on-btrfs root-on-luks root-on-lvm root-on-md root-on-multipath root-on-network root-on-overlay root-on-several-disks root-on-zfs root-read-only root-unknown sector-sizes-differ secure-boot service-missing source-file-system source-size-unknown source-stacked sources-differ sources-missing sources-not-built state-not-writable swap-dropped swap-file swap-on-zvol system-on-other-disk target-4kn target-by-name target-content-unknown target-in-use target-is-old-disk target-multipath target-not-blank target-not-disk target-read-only target-removable target-sizes-differ target-tight target-too-small target-twice target-unknown target-unset too-few-targets too-many-targets tool-missing tree-not-scanned tree-partly-scanned tree-unreadable zfs-corrupting zfs-missing zfs-module-missing zfs-module-unsigned zfs-range-unknown zfs-signature-unknown zfs-too-old zfs-use-dist-kernel zfs-use-dist-kernel-cap zfs-use-initramfs zfs-use-modules zfs-use-rootfs zfs-version-unknown zfs-versions-differ'
 	options=(
@@ -18,6 +18,7 @@ _zfs_root_migrate_tables() {
 		[plan]='-h --help --config --facts --set --json'
 		[run]='-h --help --config -y --yes -a --ask -p --pretend --set'
 		[sync]='-h --help --config --discard'
+		[seal]='-h --help --config'
 		[verify]='-h --help --config'
 		[status]='-h --help --config --json'
 		[undo]='-h --help --config -y --yes -a --ask'
@@ -53,6 +54,7 @@ _zfs_root_migrate_tables() {
 		[compression]='lz4 zstd on off'
 		[copier]='own rsync'
 		[exclude]=':directory'
+		[consistency]='shutdown now'
 	)
 }
 # --- end of what is made

@@ -69,6 +69,10 @@ VERBS = (
         asks_portage=True,
     ),
     Row(name="sync", help="bring a finished copy up to date", options=("discard",)),
+    Row(
+        name="seal",
+        help="make the last pass; the service that `run` arms does this at shutdown",
+    ),
     Row(name="verify", help="compare every file and look at every link of the boot"),
     Row(name="status", help="tell where it stands and what is next", options=("json",)),
     Row(

@@ -6,27 +6,29 @@ attributes (ACLs and capabilities are among them), and names that share an inode
 so on both sides. What the running system changed after the copy is counted apart.
 """
 
-import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zfs_root_migrate.errors import StepFailedError
+from zfs_root_migrate.comparison_files import (
+    attributes,
+    same_content,
+    unlike_metadata,
+    unreadable,
+)
 from zfs_root_migrate.step import CopyTree
 from zfs_root_migrate.syscalls import open_below
 
 if TYPE_CHECKING:
     from zfs_root_migrate.world import Progress
 
-CHUNK = 1 << 20
 # file systems stamp with the time of the last timer tick, and clocks are set
 SLACK = 2.0
 EVERY = 200
 UNLIKE_ATTRIBUTES = "extended attributes or ACL"
-# without attributes: a file system that has none, a name that has just gone
-_NO_ATTRIBUTES = (errno.ENOTSUP, errno.ENOENT, errno.ENODATA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,15 @@ class Comparison:
 
     files: int = 0
     bytes: int = 0
+    # every name with kind, owner, mode, size and time, in the order of the walk
+    names: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     differences: list[Difference] = field(default_factory=list)
     changed_since: list[str] = field(default_factory=list)
+
+    @property
+    def manifest(self) -> str:
+        """Return one number for all that was compared but the content."""
+        return self.names.hexdigest()
 
     def summary(self) -> str:
         """Return one line for people."""
@@ -67,13 +76,21 @@ class Comparison:
 
 
 def compare_all(
-    pairs: tuple[CopyTree, ...], *, since: float, progress: "Progress"
+    pairs: tuple[CopyTree, ...],
+    *,
+    since: float,
+    progress: "Progress",
+    contents_since: float = 0.0,
 ) -> Comparison:
-    """Compare each pair; `since` is the Unix time at which the last copy began."""
+    """Compare each pair; `since` is the Unix time at which the last copy began.
+
+    Files with an inode that was not changed since `contents_since` are not read.
+    """
     result = Comparison()
+    times = (since - SLACK, contents_since - SLACK)
     for tree in pairs:
         progress.tree_begins(tree)
-        _Walk(tree, since - SLACK, result, progress).compare()
+        _Walk(tree, times, result, progress).compare()
     return result
 
 
@@ -81,7 +98,11 @@ class _Walk:
     """One comparison of a source with a destination."""
 
     def __init__(
-        self, tree: CopyTree, since: float, result: Comparison, progress: "Progress"
+        self,
+        tree: CopyTree,
+        times: tuple[float, float],
+        result: Comparison,
+        progress: "Progress",
     ) -> None:
         self._tree = tree
         self._excluded = frozenset(os.fsencode(path) for path in tree.exclude)
@@ -93,7 +114,7 @@ class _Walk:
         )
         # where the new root has a file of its own, the directory has another time
         self._own = frozenset(path.rpartition(b"/")[0] for path in self._excluded)
-        self._since = since
+        self._since, self._contents_since = times
         self._result = result
         self._progress = progress
         # inodes with several names: the old one's new one, and the other way
@@ -145,6 +166,8 @@ class _Walk:
             self._result.changed_since.append(os.fsdecode(path))
             return
         self._result.files += 1
+        row = (path, *now[:1], *now[4:7], now.st_mtime_ns)
+        self._result.names.update(repr(row).encode())
         if self._result.files % EVERY == 0:
             self._tell()
         timed = path not in self._own
@@ -152,7 +175,7 @@ class _Walk:
             for what in self._unlike(before, now, old, new, name, timed=timed):
                 self._differs(path, what, old, name)
         except OSError as error:
-            raise _unreadable(self._tree.destination + os.fsdecode(path), error) from (
+            raise unreadable(self._tree.destination + os.fsdecode(path), error) from (
                 error
             )
         if stat.S_ISDIR(before.st_mode) and stat.S_ISDIR(now.st_mode):
@@ -172,7 +195,7 @@ class _Walk:
             self._result.changed_since.append(os.fsdecode(path))
             return
         except OSError as error:
-            raise _unreadable(self._tree.source + os.fsdecode(path), error) from error
+            raise unreadable(self._tree.source + os.fsdecode(path), error) from error
         try:
             new_dir = open_below(new, path)
             try:
@@ -207,7 +230,7 @@ class _Walk:
             os.readlink(name, dir_fd=old) != os.readlink(name, dir_fd=new)
         ):
             yield "link text"
-        if first and _attributes(old, name) != _attributes(new, name):
+        if first and attributes(old, name) != attributes(new, name):
             yield UNLIKE_ATTRIBUTES
 
     def _unlike_links(
@@ -234,15 +257,17 @@ class _Walk:
         if before.st_size != now.st_size:
             yield f"size {now.st_size} instead of {before.st_size}"
             return
+        if before.st_ctime < self._contents_since:
+            return
         self._result.bytes += before.st_size
-        if before.st_size and not _same_content(old, new, name, before.st_size):
+        if before.st_size and not same_content(old, new, name, before.st_size):
             yield "content"
 
     def _top(self, old: int, new: int) -> None:
         timed = b"" not in self._own
         for what in unlike_metadata(os.fstat(old), os.fstat(new), timed=timed):
             self._differs(b"/", what, old, None)
-        if _attributes(old, b".") != _attributes(new, b"."):
+        if attributes(old, b".") != attributes(new, b"."):
             self._differs(b"/", UNLIKE_ATTRIBUTES, old, None)
 
     def _differs(self, path: bytes, what: str, folder: int, name: bytes | None) -> None:
@@ -263,63 +288,3 @@ class _Walk:
             self._result.changed_since.append(shown)
         else:
             self._result.differences.append(Difference(path=shown, what=what))
-
-
-def _unreadable(path: str, error: OSError) -> StepFailedError:
-    return StepFailedError(
-        f"cannot compare {path!r}: {error.strerror}",
-        resolution="an input/output error means that a disk cannot be read: look at "
-        "dmesg and smartctl before anything else; a backup comes first",
-    )
-
-
-def unlike_metadata(
-    before: os.stat_result, now: os.stat_result, *, timed: bool = True
-) -> Iterator[str]:
-    """Name what differs in owner, mode, time (where `timed`) and device number."""
-    if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
-        yield f"owner {now.st_uid}:{now.st_gid}, was {before.st_uid}:{before.st_gid}"
-    if stat.S_IMODE(before.st_mode) != stat.S_IMODE(now.st_mode):
-        yield (
-            f"mode {stat.S_IMODE(now.st_mode):o}, was {stat.S_IMODE(before.st_mode):o}"
-        )
-    if timed and before.st_mtime_ns != now.st_mtime_ns:
-        yield f"modified {now.st_mtime_ns} ns, was {before.st_mtime_ns}"
-    if before.st_rdev != now.st_rdev:
-        yield "device number"
-
-
-def _attributes(folder: int, name: bytes) -> dict[str, bytes]:
-    # listxattr takes no dir_fd; through /proc no path is longer than a name
-    path = b"/proc/self/fd/%d/%s" % (folder, name)
-    try:
-        return {
-            key: os.getxattr(path, key, follow_symlinks=False)
-            for key in os.listxattr(path, follow_symlinks=False)
-        }
-    except OSError as error:
-        if error.errno in _NO_ATTRIBUTES:
-            return {}
-        raise
-
-
-def _same_content(old: int, new: int, name: bytes, size: int) -> bool:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NOATIME
-    try:
-        one = os.open(name, flags, dir_fd=old)
-    except FileNotFoundError:
-        return False
-    try:
-        two = os.open(name, flags, dir_fd=new)
-        try:
-            place = 0
-            while place < size:
-                chunk = os.pread(one, CHUNK, place)
-                if chunk != os.pread(two, CHUNK, place) or not chunk:
-                    return False
-                place += len(chunk)
-            return True
-        finally:
-            os.close(two)
-    finally:
-        os.close(one)

@@ -32,6 +32,12 @@ class Config:
     compression: str = "lz4"
     copier: Copier = Copier.OWN
     exclude: tuple[str, ...] = ()
+    consistency: str = "shutdown"
+
+    @property
+    def seals(self) -> bool:
+        """Whether the last pass is made while the system goes down."""
+        return self.consistency == "shutdown"
 
 
 Value = str | int | bool | tuple[str, ...] | Topology | Copier | None
@@ -188,6 +194,14 @@ SETTINGS = (
         many=True,
         values="PATH...",
         help="paths of the running system that are not copied",
+    ),
+    Setting(
+        name="consistency",
+        parse=_one_of("shutdown", "now"),
+        values="shutdown | now",
+        help="shutdown: the last pass is made while the system goes down, so that "
+        "nothing is lost; now: none is, and what is written after run or sync is "
+        "on the old disk only",
     ),
 )
 

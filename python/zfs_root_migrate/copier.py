@@ -42,12 +42,14 @@ def command(tree: CopyTree) -> tuple[str, ...]:
     )
 
 
-def copy_tree(tree: CopyTree, progress: "Progress") -> None:
-    """Copy, and tell how it goes; raises StepFailedError with what went wrong."""
+def copy_tree(tree: CopyTree, progress: "Progress") -> int:
+    """Copy, and tell how it goes; return how many names were changed.
+
+    Raises StepFailedError with what went wrong.
+    """
     progress.tree_begins(tree)
     if tree.copier is Copier.RSYNC:
-        rsync.copy(tree, progress)
-        return
+        return rsync.copy(tree, progress)
     order = Order(
         source=tree.source,
         destination=tree.destination,
@@ -70,6 +72,7 @@ def copy_tree(tree: CopyTree, progress: "Progress") -> None:
         ) from error
     tell(report.tally)
     _say(tree, report, progress)
+    return report.tally.copied + report.tally.removed
 
 
 def _say(tree: CopyTree, report: Report, progress: "Progress") -> None:

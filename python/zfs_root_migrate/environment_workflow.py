@@ -23,7 +23,7 @@ from zfs_root_migrate.reader import Reader
 from zfs_root_migrate.steps.grub import DEFAULT
 from zfs_root_migrate.steps.menu import SCRIPT
 from zfs_root_migrate.workflow import Confirm
-from zfs_root_migrate.world import LiveWorld
+from zfs_root_migrate.world import LiveWorld, Passes
 
 
 def look(reader: Reader) -> Environments:
@@ -81,7 +81,7 @@ def _removal_question(removal: Removal) -> str:
 
 def _carry_out(terminal: Terminal, plan: Plan) -> None:
     reporter = Reporter(terminal, Log(LOG))
-    world = LiveWorld(reporter, copied_since=lambda: 0.0)
+    world = LiveWorld(reporter, passes=Passes)
     executor = Executor(world, Journal(Path(os.devnull)), reporter)
     try:
         executor.run(plan)

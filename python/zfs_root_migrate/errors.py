@@ -75,7 +75,7 @@ def from_os(error: OSError) -> MigrateError:
 
 def interrupted(verb: str) -> InterruptedRunError:
     """Return what people are told when a verb was interrupted."""
-    if verb in ("run", "sync", "verify"):
+    if verb in ("run", "sync", "seal", "verify"):
         return InterruptedRunError(
             "interrupted; the old system is as it was and still boots",
             resolution="`zfs-root-migrate run` goes on, `undo` goes back",

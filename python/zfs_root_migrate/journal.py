@@ -3,8 +3,12 @@
 The journal is never rewritten. A line that a power cut tore in two is the last one and
 is dropped when the journal is opened again. The proof of a step, not the journal, says
 whether its effect is there; the journal says which steps may have left something.
+
+The file is not kept open, so that what it lies on can be made read-only in between.
+What cannot be written then is kept, and written with the next record that can be.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -13,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TextIO
 
 from zfs_root_migrate.errors import MigrateError, UsageError
 
@@ -45,24 +48,27 @@ class Record:
 
 @dataclass(slots=True)
 class Journal:
-    """The journal in the state directory, open for appending."""
+    """The journal in the state directory.
+
+    `aside` is where a whole copy of it is kept while `path` is on a file system that is
+    read-only, once the directory of `aside` is there.
+    """
 
     path: Path
     records: list[Record] = field(default_factory=list)
     clock: Callable[[], float] = time.time
-    _file: TextIO | None = None
+    aside: Path | None = None
+    _late: list[Record] = field(default_factory=list)
 
     @classmethod
-    def open(cls, path: Path) -> "Journal":
+    def open(cls, path: Path, *, aside: Path | None = None) -> "Journal":
         """Read what is there, drop a torn last line and get ready to append."""
         records, length = read_records(path)
-        journal = cls(path, list(records))
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         os.ftruncate(descriptor, length)
-        os.lseek(descriptor, 0, os.SEEK_END)
-        journal._file = os.fdopen(descriptor, "w", encoding="ascii")
+        os.close(descriptor)
         _sync_directory(path.parent)
-        return journal
+        return cls(path, list(records), aside=aside)
 
     def write(
         self, event: Event, verb: str, plan: str, step: str = "", text: str = ""
@@ -72,16 +78,25 @@ class Journal:
             event=event, verb=verb, plan=plan, step=step, time=self.clock(), text=text
         )
         self.records.append(record)
-        if self._file is not None:
-            self._file.write(json.dumps(_row(record)) + "\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        self._late.append(record)
+        self._append()
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+    def _append(self) -> None:
+        """Append what is not yet in the file, all of it in one piece."""
+        text = _lines(self._late)
+        try:
+            with self.path.open("a", encoding="ascii") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            # its file system is read-only, or unmounted
+            if self.aside is None or error.errno not in (errno.EROFS, errno.ENOENT):
+                raise
+            if self.aside.parent.is_dir():
+                write_state(self.aside, _lines(self.records))
+        else:
+            self._late.clear()
 
 
 def touched(records: list[Record], verb: str) -> frozenset[str]:
@@ -105,6 +120,13 @@ def last(records: list[Record], *events: Event, step: str = "") -> Record | None
     return None
 
 
+def last_pass(records: tuple[Record, ...]) -> tuple[Record, ...]:
+    """Return the records of the last pass, if it is the newest that was begun."""
+    begun = [n for n, r in enumerate(records) if r.event is Event.BEGIN]
+    newest = records[begun[-1] :] if begun else ()
+    return newest if newest and newest[0].verb == "seal" else ()
+
+
 def read_records(path: Path) -> tuple[tuple[Record, ...], int]:
     """Read the whole lines of a journal and the length in bytes that they take."""
     try:
@@ -124,6 +146,10 @@ def read_records(path: Path) -> tuple[tuple[Record, ...], int]:
                 resolution="keep a copy of the file; `undo` needs a whole journal",
             ) from None
     return tuple(records), len(whole)
+
+
+def _lines(records: list[Record]) -> str:
+    return "".join(json.dumps(_row(record)) + "\n" for record in records)
 
 
 def _row(record: Record) -> dict[str, str | float]:

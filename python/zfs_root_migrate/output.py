@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from zfs_root_migrate.errors import MigrateError
-from zfs_root_migrate.step import CompareTrees, CopyTree, Step
+from zfs_root_migrate.step import CompareTrees, CopyRounds, CopyTree, Step
 from zfs_root_migrate.units import duration, show_size
 
 REDRAW = 0.2
@@ -182,6 +182,11 @@ class Reporter:
         self._terminal.talk("      " + text)
         self._log.write("  " + text)
 
+    def round_begins(self) -> None:
+        """Count from nothing again."""
+        self._begun = time.monotonic()
+        self._before, self._tree = (0, 0), None
+
     def tree_begins(self, tree: CopyTree) -> None:
         """Count what is done already before the tree."""
         if self._tree is not None:
@@ -235,6 +240,8 @@ def _trees(step: Step) -> list[CopyTree]:
     for action in step.actions:
         if isinstance(action, CopyTree):
             trees.append(action)
+        elif isinstance(action, CopyRounds):
+            trees.extend(action.trees)
         elif isinstance(action, CompareTrees):
             trees.extend(action.pairs)
     return trees

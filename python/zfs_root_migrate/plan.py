@@ -26,6 +26,7 @@ from zfs_root_migrate.steps import (
     initramfs,
     mirror,
     pool,
+    sealing,
     second,
     system,
 )
@@ -73,6 +74,7 @@ def plan_run(config: Config, facts: Facts) -> Plan:
                 grub.grub(facts, layout),
                 copying.hand_over(layout),
                 pool.close(layout, copying.release(layout)),
+                *sealing.arm(config, facts, layout),
             ),
         )
     )
@@ -91,6 +93,27 @@ def plan_sync(config: Config, facts: Facts, *, discard: bool = False) -> Plan:
             *_reopen(layout, booted),
             copying.delta(config, facts, layout),
             copying.hand_over(layout),
+            pool.close(layout, copying.release(layout)),
+            *sealing.arm(config, facts, layout),
+        ),
+    )
+
+
+def plan_seal(config: Config, facts: Facts) -> Plan:
+    """Plan the last pass, which is made when the system goes down and nothing runs."""
+    layout = design(config, facts)
+    return Plan(
+        verb="seal",
+        steps=(
+            host.prepare(layout)[0],
+            sealing.quiet(facts, layout),
+            sealing.open_again(config, layout),
+            pool.mount(layout),
+            copying.sources(layout),
+            sealing.last_pass(config, facts, layout),
+            copying.hand_over(layout),
+            sealing.snapshot(layout),
+            sealing.seal(facts, layout),
             pool.close(layout, copying.release(layout)),
         ),
     )
@@ -191,7 +214,7 @@ def _boot_chain(config: Config, facts: Facts, layout: Layout) -> Step:
     proofs = [
         (step.title, probe)
         for step in plan_run(config, facts).steps
-        if step.hazard is not Hazard.READS and step.id != "hand-over"
+        if step.hazard is not Hazard.READS and step.id not in ("hand-over", "arm")
         for probe in step.proof
     ]
     proofs += [("Hostid of pool and root", p) for p in system.hostid_proof(layout)]

@@ -8,15 +8,18 @@ from zfs_root_migrate.model import BlockDevice, Facts, Topology
 from zfs_root_migrate.plan import Plan
 from zfs_root_migrate.step import (
     Action,
+    Arm,
     Await,
     CompareTrees,
     Consult,
+    CopyRounds,
     CopyTree,
     Hazard,
     Join,
     Probe,
     Require,
     Run,
+    Seal,
     Start,
     Step,
     WriteFile,
@@ -158,7 +161,7 @@ def step_text(step: Step, number: int) -> list[str]:
     return lines
 
 
-def action_text(action: Action) -> list[str]:
+def action_text(action: Action) -> list[str]:  # noqa: C901 - one case for each
     """Write what an action does, in commands where it is one."""
     match action:
         case Run():
@@ -173,6 +176,10 @@ def action_text(action: Action) -> list[str]:
             return [f"stop unless: {probe_text(action.probe)}"]
         case CopyTree():
             return [shlex.join(copier.command(action))]
+        case CopyRounds():
+            lines = [shlex.join(copier.command(tree)) for tree in action.trees]
+            until = "until nothing is found" if action.still else "while that is a gain"
+            return [*lines, f"and again {until}, {action.most} times at most"]
         case CompareTrees():
             return [
                 f"compare {pair.source} with {pair.destination}"
@@ -186,6 +193,14 @@ def action_text(action: Action) -> list[str]:
         case Consult():
             place = "in the new root: " if action.chroot else ""
             return [f"note what this says: {place}{shlex.join(action.argv)}"]
+        case Arm():
+            return [f"write {action.path}: how this program is started"]
+        case Seal():
+            names = " ".join(fs.device for fs in action.sources)
+            return [
+                f"write down in a property of {action.dataset} what these are like "
+                f"now: {names}"
+            ]
         case Await():
             return [f"wait while {action.what}: {shlex.join(action.argv)}"]
 

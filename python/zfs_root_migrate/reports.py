@@ -1,21 +1,18 @@
 """What the report verbs say, for people and for programs. Pure functions."""
 
 import textwrap
-import time
 from typing import Any
 
-from zfs_root_migrate import codec, topology
+from zfs_root_migrate import topology
 from zfs_root_migrate.checks.table import NotLookedAt
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.datasets import LAYOUTS
 from zfs_root_migrate.errors import UsageError
 from zfs_root_migrate.finding import Finding, Severity, finding_json
-from zfs_root_migrate.journal import Record
-from zfs_root_migrate.layout import boot_size, design, swap_size
+from zfs_root_migrate.layout import boot_size, swap_size
 from zfs_root_migrate.model import BlockDevice, Facts, Topology
 from zfs_root_migrate.plan import Plan
 from zfs_root_migrate.render import CHROOT_NOTE, step_text
-from zfs_root_migrate.state import NEXT, NEXT_ALONE, Phase, Recorded
 from zfs_root_migrate.units import duration, show_size
 from zfs_root_migrate.wishes import FIX
 
@@ -268,53 +265,6 @@ def settings_text(
         meaning = f"  ({comes_to[name]})" if comes_to.get(name) else ""
         lines.append(f"  {name:<{width}}  {value}{'' if default else ' *'}{meaning}")
     return "\n".join(lines)
-
-
-def status_line(now: Phase, recorded: Recorded | None) -> str:
-    """Say where it stands and what is next."""
-    joins = recorded is not None and design(recorded.config, recorded.facts).old_disk
-    if now is Phase.ARRIVED and not joins:
-        return NEXT_ALONE
-    return NEXT[now]
-
-
-def status_text(
-    now: Phase,
-    recorded: Recorded | None,
-    records: tuple[Record, ...],
-    at_work: str | None,
-) -> str:
-    """Write where it stands, on which disks, and what is next."""
-    lines = []
-    if recorded is not None:
-        layout = design(recorded.config, recorded.facts)
-        disks = ", ".join(disk.path for disk in layout.disks)
-        lines.append(f"Pool {layout.pool} on {disks}")
-        if layout.old_disk is not None:
-            lines.append(f"Old disk: {layout.old_disk.path}")
-    if records:
-        newest = records[-1]
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(newest.time))
-        step = f", step {newest.step}" if newest.step else ""
-        lines.append(f"Last in the journal: {newest.verb}{step}: {newest.event} {when}")
-    if at_work is not None:
-        lines.append(f"At work now: process {at_work}")
-    return "\n".join([*lines, status_line(now, recorded)])
-
-
-def status_data(
-    now: Phase, recorded: Recorded | None, records: tuple[Record, ...]
-) -> dict[str, Any]:
-    """Return the JSON form of the status."""
-    layout = design(recorded.config, recorded.facts) if recorded else None
-    return {
-        "phase": str(now),
-        "next": status_line(now, recorded),
-        "pool": layout.pool if layout else None,
-        "disks": [disk.path for disk in layout.disks] if layout else [],
-        "old_disk": layout.old_disk.path if layout and layout.old_disk else None,
-        "journal": [codec.encode(record) for record in records[-20:]],
-    }
 
 
 def steps_text(plan: Plan) -> str:

@@ -33,7 +33,10 @@ OPTIONS = (
     "--no-human-readable",
     "--outbuf=L",
     "--info=progress2,name0",
+    # a line for everything that is changed: they are counted
+    "--out-format=%i",
 )
+_CHANGE = re.compile(r"^[<>ch.*][fdLDSd]\S{9}|^\*deleting")
 _PROGRESS = re.compile(r"^\s*(\d[\d,]*)\s+\d+%.*?(?:(?:ir|to)-chk=(\d+)/(\d+))?\)?$")
 
 
@@ -62,8 +65,11 @@ def escape(path: str) -> str:
     return path
 
 
-def copy(tree: CopyTree, progress: "Progress") -> None:
-    """Copy, and tell how it goes; raises StepFailedError with rsync's own words."""
+def copy(tree: CopyTree, progress: "Progress") -> int:
+    """Copy, and tell how it goes; return how many names were changed.
+
+    Raises StepFailedError with rsync's own words.
+    """
     argv = command(tree)
     progress.command(runner.shell_text(argv))
     listener = _Listener(progress)
@@ -76,6 +82,7 @@ def copy(tree: CopyTree, progress: "Progress") -> None:
             details="\n".join(errors),
             resolution=_resolution(errors),
         )
+    return listener.changes
 
 
 class _Listener:
@@ -83,6 +90,7 @@ class _Listener:
 
     def __init__(self, progress: "Progress") -> None:
         self.errors: list[str] = []
+        self.changes = 0
         self._progress = progress
         self._files = 0
         self._last = ""
@@ -98,6 +106,8 @@ class _Listener:
         soon = time.monotonic() - self._looked < EVERY
         if soon and line.startswith(" ") and "%" in line:
             self._last = line
+        elif _CHANGE.match(line):
+            self.changes += 1
         elif _PROGRESS.match(line):
             self._last = line
             self.look()

@@ -12,7 +12,7 @@ from zfs_root_migrate.errors import UsageError
 from zfs_root_migrate.facts import dump_facts, load_facts
 from zfs_root_migrate.journal import Event, Record
 from zfs_root_migrate.model import Facts
-from zfs_root_migrate.paths import OPINION, REPORT
+from zfs_root_migrate.paths import JOURNAL, OPINION, REPORT
 from zfs_root_migrate.plan import Plan
 
 SCHEMA = "zfs-root-migrate/state"
@@ -25,6 +25,9 @@ class Phase(StrEnum):
     NOTHING = "nothing"
     STARTED = "started"
     COPIED = "copied"
+    ARMED = "armed"
+    STALE = "stale"
+    UNSEALED = "unsealed"
     SYNCING = "syncing"
     UNDOING = "undoing"
     ARRIVED = "arrived"
@@ -48,7 +51,7 @@ class State:
     def __init__(self, directory: str) -> None:
         """Nothing is read or made yet."""
         self.directory = Path(directory)
-        self.journal_path = self.directory / "journal.jsonl"
+        self.journal_path = self.directory / JOURNAL
         self._plan = self.directory / "plan.json"
         self._facts = self.directory / "facts.json"
         self._reports = tuple(
@@ -142,24 +145,51 @@ def phase(
         if "mirror" in ends:
             return Phase.MIRRORED
         return Phase.MIRRORING if "mirror" in begun else Phase.ARRIVED
-    if any(r.event is Event.UNDONE for r in records):
+    if any(r.event is Event.UNDONE and r.verb == "run" for r in records):
         return Phase.UNDOING
-    newest = next(
-        (r for r in reversed(records) if r.event in (Event.BEGIN, Event.END)), None
-    )
+    newest = journal.last(list(records), Event.BEGIN, Event.END)
     if "run" not in ends or newest is None:
         return Phase.STARTED
-    return Phase.COPIED if newest.event is Event.END else Phase.SYNCING
+    if journal.last_pass(records):
+        return _after_last_pass(journal.last_pass(records))
+    if newest.event is Event.BEGIN:
+        return Phase.SYNCING
+    return Phase.ARMED if recorded.config.seals else Phase.COPIED
 
 
+def _after_last_pass(records: tuple[Record, ...]) -> Phase:
+    """Tell how the last pass ended, as far as the old root can know.
+
+    From the moment on in which it is read-only, only a failure is written there.
+    """
+    events = {record.event for record in records}
+    if events & {Event.FAILED, Event.INTERRUPTED} or Event.INTENT not in events:
+        return Phase.UNSEALED
+    return Phase.STALE
+
+
+# a whole copy is there, up to date or not
+FINISHED = (Phase.COPIED, Phase.ARMED, Phase.STALE, Phase.UNSEALED, Phase.SYNCING)
 NEXT = {
     Phase.NOTHING: "nothing has begun; next: zfs-root-migrate check",
     Phase.STARTED: "begun and not finished; next: `zfs-root-migrate run` goes on, "
     "`zfs-root-migrate undo` goes back",
-    Phase.COPIED: "the new root is complete; next: boot from the new disk (choose it "
-    "in the firmware's boot menu), then `zfs-root-migrate mirror` there. "
-    "`zfs-root-migrate sync` brings the copy up to date before that, "
+    Phase.COPIED: "the new root is complete, as of the last pass; next: boot from the "
+    "new disk (choose it in the firmware's boot menu), then `zfs-root-migrate mirror` "
+    "there. `zfs-root-migrate sync` brings the copy up to date before that, "
     "`zfs-root-migrate undo` goes back",
+    Phase.ARMED: "the new root is complete but for what is written from now on, which "
+    "is copied while the system goes down; next: reboot, and boot from the new disk "
+    "(choose it in the firmware's boot menu), then `zfs-root-migrate mirror` there. "
+    "`zfs-root-migrate undo` goes back",
+    Phase.STALE: "the new root was sealed, and this system was booted since: what is "
+    "written here is not there, and the new root refuses to start; next: reboot, the "
+    "last pass is made again while the system goes down, then boot from the new disk. "
+    "`zfs-root-migrate run` makes most of that pass now, `zfs-root-migrate undo` goes "
+    "back",
+    Phase.UNSEALED: "the last pass did not come to its end, so the new root may lack "
+    "something and refuses to start; next: mend what it says, then "
+    "`zfs-root-migrate run`, and reboot; `zfs-root-migrate undo` goes back",
     Phase.SYNCING: "the copy was finished, a pass or comparison after that was not; "
     "next: `zfs-root-migrate sync` brings it to its end, `undo` goes back",
     Phase.UNDOING: "going back was begun and not finished; next: zfs-root-migrate undo",

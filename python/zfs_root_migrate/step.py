@@ -100,11 +100,65 @@ class CopyTree:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRounds:
+    """Make passes over the trees, one after the other, until there is no gain in more.
+
+    That is when the next one is expected to take `goal` seconds or less, or hardly less
+    than the last, and after `most` passes. With `still`, the sources do not change any
+    more: it ends when a pass has found nothing, and has failed when the last one has.
+    """
+
+    trees: tuple[CopyTree, ...]
+    goal: int
+    most: int
+    still: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompareTrees:
-    """Compare two trees without the copier's help; a difference fails the step."""
+    """Compare two trees without the copier's help; a difference fails the step.
+
+    With `still`, no change is forgiven, and only files that may have changed since the
+    last whole comparison are read; everything else about all files is compared.
+    """
 
     pairs: tuple[CopyTree, ...]
     report: str
+    still: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFs:
+    """A file system of the old disk: where it belongs, its type, a lasting name."""
+
+    target: str
+    fs_type: str
+    uuid: str
+
+    @property
+    def device(self) -> str:
+        """Path of the device that it lies on."""
+        return f"/dev/disk/by-uuid/{self.uuid}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """Write down, for the service, how this very program is started at shutdown.
+
+    `mounts` are the file systems that can be mounted for it by then; where the program
+    lies on another one, the step fails.
+    """
+
+    path: str
+    mounts: tuple[SourceFs, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """Write into a dataset's property what the old file systems are like now."""
+
+    dataset: str
+    sources: tuple[SourceFs, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +211,18 @@ class Consult:
 
 
 Action = (
-    Run | WriteFile | Require | CopyTree | CompareTrees | Start | Join | Await | Consult
+    Run
+    | WriteFile
+    | Require
+    | CopyTree
+    | CopyRounds
+    | CompareTrees
+    | Start
+    | Join
+    | Await
+    | Consult
+    | Arm
+    | Seal
 )
 
 

@@ -2,11 +2,21 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zfs_root_migrate import codec, config, fixing, journal, reports, workflow
+from zfs_root_migrate import (
+    codec,
+    config,
+    fixing,
+    journal,
+    reports,
+    shutdown,
+    status,
+    workflow,
+)
 from zfs_root_migrate import plan as planning
 from zfs_root_migrate.environment_reports import (
     environments_data,
@@ -31,6 +41,7 @@ from zfs_root_migrate.sessions import (
     settings_path,
 )
 from zfs_root_migrate.steps.copying import left_hidden, left_out, left_out_mounts
+from zfs_root_migrate.steps.sealing import left_behind
 
 
 def dispatch(terminal: Terminal, args: argparse.Namespace) -> int:
@@ -161,6 +172,7 @@ def _plan(terminal: Terminal, args: argparse.Namespace) -> int:
         *left_out_mounts(session.config, session.facts()),
         *left_out(session.config, session.facts(), layout),
         *left_hidden(layout),
+        *left_behind(session.config),
     )
     terminal.result(plan_text(plan, session.facts(), layout, skipped))
     return ExitStatus.DONE
@@ -172,7 +184,7 @@ def _run(terminal: Terminal, args: argparse.Namespace) -> int:
     workflow.require_root("run")
     session = open_session(terminal, args)
     workflow.run(session, _confirmer(terminal, args))
-    terminal.result(reports.status_line(*workflow.current_phase(session)))
+    terminal.result(status.status_line(*workflow.current_phase(session)))
     return ExitStatus.DONE
 
 
@@ -192,6 +204,18 @@ def _sync(terminal: Terminal, args: argparse.Namespace) -> int:
     workflow.require_root("sync")
     workflow.sync(open_recorded(terminal), discard=args.discard)
     terminal.result("The copy is up to date again, compared and closed.")
+    now = workflow.current_phase(open_recorded(terminal))
+    terminal.result(status.status_line(*now))
+    return ExitStatus.DONE
+
+
+def _seal(_terminal: Terminal, _args: argparse.Namespace) -> int:
+    workflow.require_root("seal")
+    # the console of a system that goes down: plain lines, whatever it can show
+    console = Terminal(out=sys.stdout, err=sys.stderr, colour=False)
+    console.live = False
+    shutdown.seal(open_recorded(console))
+    console.result("The new root is sealed: nothing that was written here is missing.")
     return ExitStatus.DONE
 
 
@@ -206,11 +230,11 @@ def _status(terminal: Terminal, args: argparse.Namespace) -> int:
     session = open_recorded(terminal)
     now, recorded = workflow.current_phase(session)
     if args.json:
-        data = reports.status_data(now, recorded, session.state.records())
+        data = status.status_data(now, recorded, session.state.records())
         _show_json(terminal, "status", data)
     else:
         at_work = journal.holder(LOCK)
-        text = reports.status_text(now, recorded, session.state.records(), at_work)
+        text = status.status_text(now, recorded, session.state.records(), at_work)
         terminal.result(text)
     return ExitStatus.DONE
 
@@ -253,7 +277,7 @@ def _mirror(terminal: Terminal, args: argparse.Namespace) -> int:
         return _confirmer(terminal, args)(question)
 
     workflow.mirror(session, confirm)
-    terminal.result(reports.status_line(*workflow.current_phase(session)))
+    terminal.result(status.status_line(*workflow.current_phase(session)))
     return ExitStatus.DONE
 
 
@@ -309,6 +333,7 @@ _VERBS: dict[str, Callable[[Terminal, argparse.Namespace], int]] = {
     "plan": _plan,
     "run": _run,
     "sync": _sync,
+    "seal": _seal,
     "verify": _verify,
     "status": _status,
     "undo": _undo,

@@ -1,8 +1,7 @@
 """One function for each verb that acts: facts, checks, plan, executor."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,21 +11,21 @@ from zfs_root_migrate.checks import run_checks
 from zfs_root_migrate.checks.table import NotLookedAt
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.errors import InhibitedError, MigrateError, UsageError
-from zfs_root_migrate.executor import Executor
 from zfs_root_migrate.facts import gather
 from zfs_root_migrate.facts.tree import find_mounted, plan_walks
 from zfs_root_migrate.finding import Finding, Severity
-from zfs_root_migrate.journal import Event, Journal, Lock, Record
+from zfs_root_migrate.journal import Lock
 from zfs_root_migrate.layout import DiskLayout, design
 from zfs_root_migrate.model import Facts
-from zfs_root_migrate.output import Counter, Log, Reporter, Terminal
-from zfs_root_migrate.paths import LOCK, LOG, STATE
+from zfs_root_migrate.output import Counter, Terminal
+from zfs_root_migrate.paths import LOCK, STATE
 from zfs_root_migrate.plan import Plan
 from zfs_root_migrate.reader import LiveReader, Reader
 from zfs_root_migrate.reader_root import RootReader
 from zfs_root_migrate.scan import scan
-from zfs_root_migrate.state import Phase, Recorded, State, phase
-from zfs_root_migrate.world import LiveWorld
+from zfs_root_migrate.state import FINISHED, Phase, Recorded, State, phase
+from zfs_root_migrate.steps import pool
+from zfs_root_migrate.workbench import holds, open_executor
 
 Confirm = Callable[[str], bool]
 
@@ -117,8 +116,13 @@ def current_phase(session: Session) -> tuple[Phase, Recorded | None]:
     """Return where the migration stands and what was decided."""
     recorded = session.state.recorded()
     arrived = on_new_root(recorded, session.reader)
-    records = session.state.records()
-    return phase(recorded, records, on_new_root=arrived), recorded
+    now = phase(recorded, session.state.records(), on_new_root=arrived)
+    if now is Phase.STALE and recorded is not None:
+        # to export the pool is the last thing that a pass does
+        closed = pool.is_closed(design(recorded.config, recorded.facts))
+        if not holds(closed, session.reader):
+            now = Phase.UNSEALED
+    return now, recorded
 
 
 def inhibit(findings: tuple[Finding, ...]) -> None:
@@ -153,11 +157,9 @@ def run(session: Session, confirm: Confirm) -> None:
                 "going back was begun and not finished",
                 resolution="finish it: zfs-root-migrate undo",
             )
-        if now is Phase.COPIED:
-            session.terminal.talk(
-                "The new root is complete already. `zfs-root-migrate sync` brings it "
-                "up to date, `undo` goes back."
-            )
+        if now in FINISHED and now is not Phase.SYNCING and recorded is not None:
+            same_plan(planning.plan_run(recorded.config, recorded.facts), recorded)
+            _execute(session, planning.plan_sync(recorded.config, recorded.facts))
             return
         if recorded is not None and session.config != recorded.config:
             session.terminal.talk(
@@ -209,35 +211,8 @@ def _execute(session: Session, plan: Plan) -> None:
 
 
 def _execute_here(session: Session, plan: Plan) -> None:
-    with _executor(session) as executor:
+    with open_executor(session.terminal, session.state) as executor:
         executor.run(plan)
-
-
-@contextmanager
-def _executor(session: Session) -> Iterator[Executor]:
-    """Give an executor on this machine; what it started ends with it."""
-    journal = Journal.open(session.state.journal_path)
-    reporter = Reporter(session.terminal, Log(LOG))
-    world = LiveWorld(reporter, copied_since=lambda: _pass_began(journal.records))
-    try:
-        yield Executor(world, journal, reporter)
-    finally:
-        world.close()
-        journal.close()
-
-
-# the steps in which a copying pass begins, at once
-_PASSES = ("copy", "delta")
-
-
-def _pass_began(records: list[Record]) -> float:
-    """Return the Unix time at which the newest copying pass began.
-
-    What the running system changed before that must be equal; what it changed later may
-    differ.
-    """
-    begun = [r.time for r in records if r.event is Event.INTENT and r.step in _PASSES]
-    return begun[-1] if begun else 0.0
 
 
 def sync(session: Session, *, discard: bool) -> None:
@@ -256,7 +231,7 @@ def verify(session: Session) -> None:
 def _on_finished(session: Session, make: Callable[[Config, Facts], Plan]) -> None:
     with Lock(LOCK):
         now, recorded = current_phase(session)
-        if now not in (Phase.COPIED, Phase.SYNCING) or recorded is None:
+        if now not in FINISHED or recorded is None:
             raise UsageError(
                 "there is no finished copy to work on",
                 details=f"the migration's phase is: {now}",
@@ -283,7 +258,7 @@ def undo(session: Session, confirm: Confirm) -> bool:
         if not confirm(f"Take everything off {disks} again?"):
             raise UsageError("nothing was changed")
         runner.enter_own_mounts()
-        with _executor(session) as executor:
+        with open_executor(session.terminal, session.state) as executor:
             # the recorded steps, not those that this version would plan
             executor.undo(recorded.plan)
         session.state.forget()

@@ -1,29 +1,35 @@
 """The real machine: carries out actions and answers probes. Part of the rim."""
 
+import math
 import os
 import re
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from zfs_root_migrate import comparison, copier, opinion, runner
+from zfs_root_migrate import arming, comparison, copier, opinion, rounds, runner
 from zfs_root_migrate.errors import StepFailedError, VerificationError
-from zfs_root_migrate.paths import NEW
+from zfs_root_migrate.paths import NEW, SEAL
 from zfs_root_migrate.step import (
     Action,
+    Arm,
     Await,
     CompareTrees,
     Consult,
+    CopyRounds,
     CopyTree,
     Join,
     Probe,
     Require,
     Run,
+    Seal,
     Start,
     WriteFile,
 )
+from zfs_root_migrate.windows import seal_text
 
 
 class Progress(Protocol):
@@ -38,6 +44,9 @@ class Progress(Protocol):
     def noted(self, text: str) -> None:
         """Something that the user should read."""
 
+    def round_begins(self) -> None:
+        """All trees are copied once more from now on."""
+
     def tree_begins(self, tree: CopyTree) -> None:
         """A tree is being copied or compared from now on."""
 
@@ -48,15 +57,27 @@ class Progress(Protocol):
         """How far something is that the kernel does by itself."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passes:
+    """When copying passes began, as Unix times, 0.0 where there was none.
+
+    `last` is the one at work or just ended, `before` the one before it, `compared` the
+    last one after which every file was compared.
+    """
+
+    last: float = 0.0
+    before: float = 0.0
+    compared: float = 0.0
+
+
 class LiveWorld:
     """The machine that this process runs on."""
 
-    def __init__(
-        self, progress: Progress, *, copied_since: Callable[[], float]
-    ) -> None:
-        """`copied_since` gives the Unix time at which the last copying pass began."""
+    def __init__(self, progress: Progress, *, passes: Callable[[], Passes]) -> None:
+        """`passes` tells when copying passes began."""
         self._progress = progress
-        self._copied_since = copied_since
+        self._passes = passes
+        self._manifest = ""
         self._started: dict[str, tuple[Start, runner.Background]] = {}
 
     def close(self) -> None:
@@ -70,7 +91,7 @@ class LiveWorld:
         answer = _ask(probe)
         return fits(probe, answer) is probe.holds
 
-    def act(self, action: Action) -> None:
+    def act(self, action: Action) -> None:  # noqa: C901 - one case for each
         """Do it, or raise StepFailedError."""
         self._look_after_started()
         match action:
@@ -82,6 +103,9 @@ class LiveWorld:
                 self._require(action)
             case CopyTree():
                 copier.copy_tree(action, self._progress)
+            case CopyRounds():
+                before = self._passes().before
+                rounds.make_rounds(action, self._progress, since=before)
             case CompareTrees():
                 self._compare(action)
             case Start():
@@ -92,6 +116,10 @@ class LiveWorld:
                 self._await(action)
             case Consult():
                 self._consult(action)
+            case Arm():
+                write_file(arming.armed_file(action))
+            case Seal():
+                self._seal(action)
 
     def _run(self, action: Run) -> None:
         if action.when is not None and not self.holds(action.when):
@@ -150,9 +178,14 @@ class LiveWorld:
             )
 
     def _compare(self, action: CompareTrees) -> None:
+        passes = self._passes()
         result = comparison.compare_all(
-            action.pairs, since=self._copied_since(), progress=self._progress
+            action.pairs,
+            since=math.inf if action.still else passes.last,
+            contents_since=passes.compared if action.still else 0.0,
+            progress=self._progress,
         )
+        self._manifest = result.manifest
         Path(action.report).write_text(
             result.report(), encoding="utf-8", errors="surrogateescape"
         )
@@ -185,6 +218,10 @@ class LiveWorld:
             )
         except OSError as error:
             self._progress.noted(f"it could not be written down: {error}")
+
+    def _seal(self, action: Seal) -> None:
+        text = seal_text(action.sources, self._manifest)
+        self._run(Run(argv=("zfs", "set", f"{SEAL}={text}", action.dataset)))
 
     def _await(self, action: Await) -> None:
         while True:

@@ -13,7 +13,16 @@ import pytest
 from tests.unit.fakes.machine import Machine
 from tests.unit.fakes.machines import MACHINES, WISHES, wished
 from tests.unit.fakes.world import Fate, SimulatedWorld
-from zfs_root_migrate import __version__, fixing, output, runner, verbs, workflow
+from zfs_root_migrate import (
+    __version__,
+    fixing,
+    output,
+    runner,
+    shutdown,
+    verbs,
+    workbench,
+    workflow,
+)
 from zfs_root_migrate.cli import VERBS, main
 from zfs_root_migrate.errors import (
     ExitStatus,
@@ -39,9 +48,11 @@ def own_places(tmp_path, monkeypatch):
     """Keep state, lock, log and settings in the test's own directory."""
     state, lock = str(tmp_path / "state"), tmp_path / "lock"
     monkeypatch.setattr(workflow, "STATE", state)
-    for module in (workflow, verbs):
+    for module in (workflow, verbs, shutdown):
         monkeypatch.setattr(module, "LOCK", lock)
-    for module in (workflow, fixing):
+    monkeypatch.setattr(shutdown, "WORK", str(tmp_path / "work"))
+    monkeypatch.setattr(shutdown, "SEAL_LOG", str(tmp_path / "work/seal.log"))
+    for module in (workbench, fixing, shutdown):
         monkeypatch.setattr(module, "LOG", str(tmp_path / "log"))
     monkeypatch.setattr(fixing, "PORTAGE", str(tmp_path / "no portage"))
     monkeypatch.setattr("zfs_root_migrate.config.SETTINGS_FILE", str(tmp_path / "none"))
@@ -77,7 +88,7 @@ def machine(monkeypatch):
     made.fate = Fate()
     monkeypatch.setattr(FakeReader, "machine", made)
     monkeypatch.setattr(workflow, "LiveReader", FakeReader)
-    monkeypatch.setattr(workflow, "LiveWorld", World)
+    monkeypatch.setattr(workbench, "LiveWorld", World)
     monkeypatch.setattr(workflow, "gather", lambda *_, **__: facts)
     tree = Tree(files=1, directories=1)
     monkeypatch.setattr(workflow, "scan", lambda *_: tree)
@@ -267,7 +278,7 @@ def test_json_of_the_status(capsys, machine, settings):
     assert json.loads(call(capsys, "status", "--json")[1])["phase"] == "nothing"
     call(capsys, "run", "--yes", "--config", settings)
     data = json.loads(call(capsys, "status", "--json")[1])
-    assert data["phase"] == "copied"
+    assert data["phase"] == "armed"
     assert data["disks"] == [TARGET]
     assert data["journal"][-1]["event"] == "end"
     assert (data["schema"], data["version"]) == ("zfs-root-migrate/status", 1)
@@ -396,9 +407,10 @@ def test_there_and_back(capsys, machine, settings, tmp_path):
     before = machine.persistent()
     status, out, err = call(capsys, "run", "--yes", *config)
     assert (status, "boot from the new disk" in out) == (0, True), err
-    done = machine.persistent()
+    machine.files.write("/later", "a new one")
     assert call(capsys, "run", "--yes", *config)[0] == 0
-    assert machine.persistent() == done
+    assert machine.files.trees[machine.layout.root]["/later"] == "a new one"
+    machine.files.remove("/later")
     assert call(capsys, "verify")[0] == 0
     assert call(capsys, "sync")[0] == 0
     assert "complete" in call(capsys, "status")[1]
@@ -431,10 +443,77 @@ def test_killed_by_ctrl_c_and_gone_on(capsys, monkeypatch, machine, settings):
     assert machine.layout.pool in machine.datasets
 
 
+SEALED = "The new root is sealed: nothing that was written here is missing.\n"
+
+
+def test_the_last_pass(capsys, machine, settings):
+    """Made and made again, whatever the console can show; the status knows of it."""
+    call(capsys, "run", "--yes", "--config", settings)
+    assert "while the system goes down" in call(capsys, "status")[1]
+    machine.go_down()
+    status, out, err = call(capsys, "seal")
+    assert (status, out, err.count("done in") > 5) == (0, SEALED, True)
+    assert "\r" not in err
+    assert "\033" not in err
+    machine.reboot()
+    assert not machine.boots()
+    machine.go_down()
+    assert call(capsys, "seal")[0] == 0
+    assert machine.boots()
+
+
+def test_a_last_pass_that_fails(capsys, machine, settings, tmp_path, monkeypatch):
+    """The status has the reason, and the log what was done."""
+    call(capsys, "run", "--yes", "--config", settings)
+    machine.go_down()
+
+    def fail(*_):
+        raise StepFailedError("the new disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(machine, "window", fail)
+        status, _, err = call(capsys, "seal")
+    assert (status, "the new disk is gone" in err) == (ExitStatus.STEP_FAILED, True)
+    machine.reboot()
+    said = call(capsys, "status")[1]
+    assert "failed in step seal: the new disk is gone" in said
+    assert "refuses to start" in said
+    assert "Seal the new root" in (tmp_path / "log").read_text()
+    assert not machine.boots()
+    machine.go_down()
+    assert call(capsys, "seal")[0] == 0
+    assert machine.boots()
+
+
+@pytest.mark.parametrize("consistency", ["now", "shutdown"])
+def test_plan_says_what_is_lost(capsys, consistency):
+    """Nothing by default; with `now` what is written afterwards."""
+    wishes = ("--set", f"target={TARGET}", "--set", f"consistency={consistency}")
+    text = call(capsys, "plan", "--facts", GUEST, *wishes)[1]
+    assert ("what is written after the last `run`" in text) == (consistency == "now")
+    assert ("Have the last pass made" in text) == (consistency == "shutdown")
+
+
+@pytest.mark.parametrize("consistency", ["now", "shutdown"])
+def test_nothing_waits_for_a_last_pass(capsys, machine, settings, consistency):
+    """Nothing was copied, or no such pass was wanted: it says so, and does nothing."""
+    if consistency == "now":
+        wish = ("--set", "consistency=now")
+        call(capsys, "run", "--yes", "--config", settings, *wish)
+        assert "as of the last pass" in call(capsys, "status")[1]
+        assert machine.boots()
+    before = machine.persistent()
+    status, _, err = call(capsys, "seal")
+    assert (status, "no copy that waits" in err) == (ExitStatus.USAGE, True)
+    assert machine.persistent() == before
+
+
 @pytest.fixture
 def arrived(capsys, machine, settings):
     """Return the machine when the new root runs for the first time."""
     call(capsys, "run", "--yes", "--config", settings)
+    machine.go_down()
+    assert call(capsys, "seal")[:2] == (0, SEALED)
     machine.arrive()
     assert State(workflow.STATE).recorded()
     return machine

@@ -1,5 +1,6 @@
 """Two real trees: whatever differs is found, whatever does not is not."""
 
+import math
 import os
 import random
 import shutil
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from zfs_root_migrate import comparison
+from zfs_root_migrate import comparison, comparison_files
 from zfs_root_migrate.comparison import Comparison, Difference, compare_all
 from zfs_root_migrate.errors import StepFailedError
 from zfs_root_migrate.step import CopyTree
@@ -301,8 +302,8 @@ def test_holes(trees):
 
 def test_large_contents(trees):
     """Every chunk is read, the odd last one as well."""
-    data = bytearray(random.Random(1).randbytes(comparison.CHUNK * 2 + 7))
-    for place in (0, comparison.CHUNK, len(data) - 1):
+    data = bytearray(random.Random(1).randbytes(comparison_files.CHUNK * 2 + 7))
+    for place in (0, comparison_files.CHUNK, len(data) - 1):
         (trees.old / "large").write_bytes(data)
         data[place] ^= 1
         (trees.new / "large").write_bytes(data)
@@ -487,3 +488,58 @@ def test_a_directory_that_becomes_a_link_meanwhile(trees, monkeypatch):
     result = trees.compare()
     assert result.differences == []
     assert result.changed_since == ["/folder"]
+
+
+def test_only_changed_files_are_read(trees, monkeypatch):
+    """Those whose inode was changed since; all else about the others is compared."""
+    for name in ("a", "b"):
+        trees.write(name, "same")
+    (trees.new / "a").write_text("else")
+    trees.settle()
+    tree = CopyTree(
+        source=str(trees.old),
+        destination=str(trees.new),
+        exclude=(),
+        size=0,
+        files=0,
+    )
+
+    def compare(contents_since):
+        result = compare_all(
+            (tree,),
+            since=math.inf,
+            contents_since=contents_since,
+            progress=Silent(),
+        )
+        assert result.changed_since == []
+        return [(d.path.rpartition("/")[2], d.what) for d in result.differences]
+
+    now = time.time()
+    assert compare(0.0) == compare(now - 60) == [("a", "content")]
+    # both were written long before that
+    assert compare(now + 60) == []
+    (trees.new / "b").chmod(0o600)
+    assert [name for name, _ in compare(now + 60)] == ["b"]
+    (trees.new / "b").chmod(0o644)
+    (trees.new / "b").write_text("longer")
+    trees.settle()
+    assert compare(now + 60) == [("b", "size 6 instead of 4")]
+
+
+def test_the_manifest_is_of_all_names(trees):
+    """Equal trees have the same one; any name, mode, owner, size or time changes it."""
+    for name in ("a", "d/b"):
+        trees.write(name)
+    trees.settle()
+    first = trees.compare().manifest
+    assert trees.compare().manifest == first
+    seen = {first}
+    for change in (
+        lambda: trees.write("c"),
+        lambda: [(top / "a").chmod(0o600) for top in trees.both],
+        lambda: trees.write("a", "longer"),
+        lambda: [os.utime(top / "d", ns=(0, 5)) for top in trees.both],
+    ):
+        change()
+        seen.add(trees.compare().manifest)
+    assert len(seen) == 5

@@ -46,6 +46,7 @@ GOOD: list[tuple[str, tuple[str, ...], Any]] = [
     ("copier", ("own",), Copier.OWN),
     ("copier", ("rsync",), Copier.RSYNC),
     ("exclude", ("/var/tmp/", "/"), ("/var/tmp", "/")),
+    *(("consistency", (name,), name) for name in ("shutdown", "now")),
 ]
 BAD: list[tuple[str, tuple[str, ...]]] = [
     ("target", ("vdb",)),

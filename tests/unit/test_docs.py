@@ -16,9 +16,9 @@ from zfs_root_migrate.facts.environments import gather_environments
 from zfs_root_migrate.finding import Severity
 from zfs_root_migrate.journal import Event, Record
 from zfs_root_migrate.plan import plan_run
-from zfs_root_migrate.reports import status_data
 from zfs_root_migrate.state import Phase, Recorded, State
-from zfs_root_migrate.steps import dracut, menu, openrc
+from zfs_root_migrate.status import status_data
+from zfs_root_migrate.steps import copying, dracut, menu, openrc
 from zfs_root_migrate.wishes import Topic
 
 CHECKOUT = Path(__file__).parents[2]
@@ -133,6 +133,7 @@ def test_the_tools_own_files_are_all_there():
     files |= {f"{paths.PORTAGE}/{topic}/{paths.OWN_NAME}" for topic in Topic}
     files |= {f"{paths.WORK}/", dracut.CONF, f"/etc/init.d/{openrc.MD_SERVICE}"}
     files.add(menu.SCRIPT)
+    files |= {paths.ARMED, copying.ARMED_SCRIPT, f"{dracut.MODULE}/"}
     named = set(re.findall(r"(?m)^\| `(/[^`]*)` \|", README.read_text()))
     assert files == named
 
@@ -185,8 +186,8 @@ def test_plan_has_the_documented_fields(ask):
     assert found == {name: fields[name] for name in found}
     wanted = {"Layout", "DiskLayout", "Partition", "Array", "Dataset", "Step", "Mount"}
     assert found.keys() == wanted | {
-        *("Run", "WriteFile", "Require", "CopyTree", "CompareTrees"),
-        *("Start", "Join", "Probe"),
+        *("Run", "WriteFile", "Require", "CopyTree", "CopyRounds", "CompareTrees"),
+        *("Start", "Join", "Probe", "Arm", "SourceFs"),
     }
 
 
@@ -310,6 +311,7 @@ def tracked() -> list[Path]:
     for top, below, names in os.walk(CHECKOUT):
         below[:] = [d for d in below if d not in caches and d[0] != "."]
         # in a linked worktree .git is a file that says where the repository is
+        # in a worktree of git, .git is a file with a path of this machine in it
         found += [Path(top) / name for name in names if name != ".git"]
     return found
 

@@ -112,7 +112,7 @@ def test_intent_is_on_the_disk_before_the_deed(tmp_path, monkeypatch):
     journal = Journal.open(path)
     plan = make_plan(make_step("a", "x1", "x2"), make_step("b", "y"))
     Executor(world, journal, Silent()).run(plan)
-    journal.close()
+
     assert [effect for effect, _ in seen] == ["x1", "x2", "y"]
     for (_, line), step in zip(seen, "aab", strict=True):
         assert '"event": "intent"' in line

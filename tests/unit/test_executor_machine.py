@@ -13,6 +13,7 @@ from zfs_root_migrate.plan import (
     Plan,
     plan_mirror,
     plan_run,
+    plan_seal,
     plan_sync,
     plan_verify,
 )
@@ -33,6 +34,12 @@ def live(machine: Machine, disk: list[Record], plan: Plan, at: int | None = None
     alive = carry_out(world, disk, plan)
     machine.end_process()
     return world.fate.points, alive
+
+
+def last_pass(machine: Machine):
+    """Let the system go down, with the pass that it is armed with."""
+    machine.go_down()
+    assert live(machine, [], plan_seal(machine.config, machine.facts))[1]
 
 
 def undo(machine: Machine, disk: list[Record], plan: Plan, at: int | None = None):
@@ -67,8 +74,10 @@ def test_mirror(case):
     config, facts = wished(case)
     machine = Machine(config, facts)
     live(machine, [], plan_run(config, facts))
+    last_pass(machine)
     machine.arrive()
     live(machine, [], plan_mirror(config, facts, facts))
+    assert not machine.snapshots
     assert len(machine.vdevs) == len(machine.members()) == 2
     assert machine.loaders == set(machine.disks)
 
@@ -170,6 +179,7 @@ def arrived(dying):
     """Return the machine after the first boot of the new root."""
     machine = begun(dying)
     live(machine, [], dying[2])
+    last_pass(machine)
     machine.arrive()
     return machine
 

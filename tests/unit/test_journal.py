@@ -1,5 +1,6 @@
 """The journal on a real disk: order, torn and damaged lines, one instance."""
 
+import errno
 import fcntl
 import json
 import os
@@ -34,7 +35,7 @@ def written(path, *rows):
     journal = Journal.open(path)
     for event, step in rows:
         journal.write(event, "run", "digest", step)
-    journal.close()
+
     return read_records(path)[0]
 
 
@@ -55,7 +56,7 @@ def test_any_text_survives(tmp_path_factory, text, step):
     path = tmp_path_factory.mktemp("journal") / "j"
     journal = Journal.open(path)
     journal.write(Event.FAILED, "run", "d", step, text)
-    journal.close()
+
     (record,) = read_records(path)[0]
     assert (record.step, record.text) == (step, text)
 
@@ -117,7 +118,7 @@ def test_records_are_on_the_disk_when_write_returns(path, monkeypatch):
     for event in (Event.BEGIN, Event.INTENT):
         journal.write(event, "run", "d")
         assert synced[-1] == (str(path), path.stat().st_size)
-    journal.close()
+
     assert synced[-1][1] > synced[-2][1] > 0
 
 
@@ -132,7 +133,7 @@ def test_times_come_from_the_clock(path):
     journal = Journal.open(path)
     journal.clock = lambda: 12.5
     journal.write(Event.BEGIN, "run", "d")
-    journal.close()
+
     assert read_records(path)[0][0].time == 12.5
 
 
@@ -239,3 +240,61 @@ def test_asking_for_the_holder_takes_nothing(tmp_path):
     holder(path)
     with path.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.fixture
+def frozen(path, monkeypatch):
+    """Return a list; while it has an error number, the journal cannot be written."""
+    numbers: list[int] = []
+    real = Path.open
+
+    def open_file(self, *args, **more):
+        if numbers and self == path and args:
+            raise OSError(numbers[0], "no", str(self))
+        return real(self, *args, **more)
+
+    monkeypatch.setattr(Path, "open", open_file)
+    return numbers
+
+
+def names(path):
+    """Return the steps in a journal, by their order."""
+    return [record.step for record in read_records(path)[0]]
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOENT])
+def test_what_cannot_be_written_is_written_later(path, tmp_path, frozen, number):
+    """In its order, and in a copy elsewhere once there is a place for it."""
+    aside = tmp_path / "new" / "journal.jsonl"
+    journal = Journal.open(path, aside=aside)
+    journal.write(Event.INTENT, "seal", "d", "a")
+    frozen.append(number)
+    journal.write(Event.DONE, "seal", "d", "b")
+    assert names(path) == ["a"]
+    aside.parent.mkdir()
+    journal.write(Event.INTENT, "seal", "d", "c")
+    assert names(path) == ["a"]
+    assert names(aside) == ["a", "b", "c"]
+    frozen.clear()
+    journal.write(Event.FAILED, "seal", "d", "e")
+    assert names(path) == ["a", "b", "c", "e"]
+    assert [r.step for r in journal.records] == names(path)
+
+
+@pytest.mark.parametrize("aside", [True, False])
+def test_other_failures_are_none_of_that(path, tmp_path, frozen, aside):
+    """A full disk stops everything, and so does any failure without a place aside."""
+    place = tmp_path / "new" / "j" if aside else None
+    journal = Journal.open(path, aside=place)
+    frozen.append(errno.ENOSPC if aside else errno.EROFS)
+    with pytest.raises(OSError, match="no"):
+        journal.write(Event.INTENT, "seal", "d", "a")
+
+
+def test_nothing_keeps_the_file_open(path):
+    """Its file system can be made read-only between two records."""
+    journal = Journal.open(path)
+    journal.write(Event.BEGIN, "seal", "d")
+    held = [link.resolve() for link in Path("/proc/self/fd").iterdir()]
+    assert path.resolve() not in held
+    assert path.stat().st_mode & 0o777 == 0o600

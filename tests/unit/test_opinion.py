@@ -13,7 +13,7 @@ from zfs_root_migrate.plan import plan_run, plan_sync, plan_verify
 from zfs_root_migrate.render import action_text
 from zfs_root_migrate.runner import Answer
 from zfs_root_migrate.step import Consult
-from zfs_root_migrate.world import LiveWorld
+from zfs_root_migrate.world import LiveWorld, Passes
 
 NAMES = [f"cat/pkg-{n}" for n in range(9)]
 
@@ -124,7 +124,7 @@ def test_the_step_goes_on(monkeypatch, tmp_path, status, writable):
     monkeypatch.setattr(runner, "query", query)
     report = tmp_path / ("report" if writable else "no/dir")
     heard = Told()
-    LiveWorld(heard, copied_since=lambda: 0.0).act(
+    LiveWorld(heard, passes=Passes).act(
         Consult(argv=("equery",), chroot="/new", report=str(report), timeout=5)
     )
     assert asked == {"argv": ("equery",), "chroot": "/new", "timeout": 5}
@@ -141,7 +141,7 @@ def test_the_step_goes_on(monkeypatch, tmp_path, status, writable):
 def test_a_program_that_hangs_is_given_up(tmp_path):
     """For real: it takes no longer than it may."""
     heard = Told()
-    LiveWorld(heard, copied_since=lambda: 0.0).act(
+    LiveWorld(heard, passes=Passes).act(
         Consult(
             argv=("sleep", "60"), chroot=None, report=str(tmp_path / "r"), timeout=1
         )

@@ -16,16 +16,20 @@ from zfs_root_migrate.errors import UsageError
 from zfs_root_migrate.facts import dump_facts, load_facts
 from zfs_root_migrate.layout import design
 from zfs_root_migrate.model import Topology
+from zfs_root_migrate.paths import ARMED
 from zfs_root_migrate.plan import (
     Plan,
     _checked,
     plan_mirror,
     plan_run,
+    plan_seal,
     plan_sync,
     plan_verify,
 )
 from zfs_root_migrate.render import plan_text
 from zfs_root_migrate.step import (
+    Arm,
+    CopyRounds,
     CopyTree,
     Hazard,
     Join,
@@ -35,11 +39,14 @@ from zfs_root_migrate.step import (
     Start,
     WriteFile,
 )
+from zfs_root_migrate.steps import copying
 from zfs_root_migrate.steps.copying import left_out, left_out_mounts
 
 UPDATE = os.environ.get("UPDATE_MACHINES") == "1"
-BEFORE_MIRROR = (plan_run, plan_sync, plan_verify)
+BEFORE_MIRROR = (plan_run, plan_sync, plan_verify, plan_seal)
 # programs that only look, and mount below the tool's own directory
+# what has the last pass made, on the running system
+ARMING = (copying.ARMED_SCRIPT, copying.ARMED_LINK, ARMED)
 READERS = {"blkid", "cat", "cmp", "findmnt", "lsblk", "mountpoint", "test", "zdb"}
 
 
@@ -95,6 +102,8 @@ def spares_the_old_disk(plan, facts):
                 words = {action.path}
             case CopyTree():
                 words = {action.destination}
+            case CopyRounds():
+                words = {tree.destination for tree in action.trees}
             case _:
                 continue
         if isinstance(action, Run) and action.argv[0] in READERS:
@@ -105,16 +114,22 @@ def spares_the_old_disk(plan, facts):
 
 def writes_only_its_own_files(plan):
     """See that every file of the running system that is written is a known one."""
-    own = ("/run/zfs-root-migrate", "/var/lib/zfs-root-migrate/")
+    own = ("/run/zfs-root-migrate", "/var/lib/zfs-root-migrate/", *ARMING)
+    # in memory, and where udev would make it
+    own += ("/dev/disk/by-id/md-uuid-",)
     for step, action in actions_of(plan):
         if isinstance(action, WriteFile):
             assert action.path.startswith(own), (step.id, action)
+        if isinstance(action, CopyRounds):
+            for tree in action.trees:
+                assert tree.destination.startswith(own), (step.id, tree)
         if isinstance(action, CopyTree):
             assert action.destination.startswith(own), (step.id, action)
         if not isinstance(action, Run) or action.chroot:
             continue
         if action.argv[0] in ("rm", "mkdir", "ln", "cp"):
             allowed = action.argv == ("rm", "-f", "/etc/hostid")
+            allowed |= action.argv == ("mkdir", "-p", "/etc/runlevels/shutdown")
             assert action.argv[-1].startswith(own) or allowed, (step.id, action)
 
 
@@ -248,6 +263,10 @@ def _touch(item):
         return replace(item, mode=item.mode ^ 1)
     if isinstance(item, CopyTree):
         return replace(item, exclude=(*item.exclude, "/x"))
+    if isinstance(item, CopyRounds):
+        return replace(item, most=item.most + 1)
+    if isinstance(item, Arm):
+        return replace(item, path=item.path + "x")
     if isinstance(item, Start):
         return replace(item, run=_touch(item.run))
     if isinstance(item, Join):

@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from tests.unit.fakes.machines import JOINING, WISHES, wished
-from zfs_root_migrate import copier, reports
+from zfs_root_migrate import copier, reports, status
 from zfs_root_migrate.checks import run_checks
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.errors import UsageError
@@ -17,8 +17,10 @@ from zfs_root_migrate.plan import plan_mirror, plan_run
 from zfs_root_migrate.render import action_text, plan_text, probe_text
 from zfs_root_migrate.state import NEXT, NEXT_ALONE, Phase, Recorded
 from zfs_root_migrate.step import (
+    Arm,
     Await,
     CompareTrees,
+    CopyRounds,
     CopyTree,
     Join,
     Probe,
@@ -39,7 +41,7 @@ def text_of(case):
     return plan, plan_text(plan, facts, layout, skipped)
 
 
-def commands(actions):
+def commands(actions):  # noqa: C901 - one case for each
     """Yield every command and every file content of actions."""
     for action in actions:
         match action.run if isinstance(action, Start) else action:
@@ -57,6 +59,10 @@ def commands(actions):
                 yield from action.content.splitlines()
             case CopyTree():
                 yield shlex.join(copier.command(action))
+            case CopyRounds():
+                yield from (shlex.join(copier.command(tree)) for tree in action.trees)
+            case Arm():
+                yield action.path
             case CompareTrees():
                 yield from (pair.destination for pair in action.pairs)
             case Join():
@@ -242,19 +248,47 @@ def recorded(case="guest-openrc-bios"):
 def test_the_status(now):
     """Where it stands, on which disks, what was last, who is at work, what is next."""
     records = (Record(event=Event.INTENT, verb="run", plan="d", step="copy", time=0.0),)
-    text = reports.status_text(now, recorded(), records, "4711")
+    text = status.status_text(now, recorded(), records, "4711")
     for part in ("virtio-NEWDISK", "virtio-OLDDISK", "step copy", "process 4711"):
         assert part in text
     assert text.splitlines()[-1] == NEXT[now]
-    data = reports.status_data(now, recorded(), records)
+    data = status.status_data(now, recorded(), records)
     assert (data["phase"], data["next"]) == (str(now), NEXT[now])
-    assert reports.status_text(now, None, (), None)
+    assert status.status_text(now, None, (), None)
+
+
+PASS = [(Event.BEGIN, ""), (Event.INTENT, "quiet")]
+FAILURE = (Event.FAILED, "quiet")
+
+
+@pytest.mark.parametrize(
+    ("now", "rows", "said"),
+    [
+        (Phase.STALE, PASS, "Sealed by the pass that began at"),
+        (Phase.UNSEALED, PASS, "was cut short"),
+        (Phase.UNSEALED, PASS[:1], "was cut short"),
+        (Phase.UNSEALED, [*PASS, FAILURE], "failed in step quiet: no such disk"),
+    ],
+)
+def test_how_the_last_pass_ended(now, rows, said):
+    """As far as the old root can know."""
+    records = tuple(
+        Record(event=event, verb="seal", plan="d", step=step, text=FAILURES.get(event))
+        for event, step in rows
+    )
+    assert said in status.status_text(now, recorded(), records, None)
+    # once something else was begun, it is of no interest
+    later = (*records, Record(event=Event.BEGIN, verb="sync", plan="d"))
+    assert said not in status.status_text(now, recorded(), later, None)
+
+
+FAILURES = {Event.FAILED: "no such disk"}
 
 
 def test_the_end_without_the_old_disk():
     """Over several new disks the first boot of the new root is the end."""
-    assert reports.status_line(Phase.ARRIVED, recorded("raidz")) == NEXT_ALONE
-    assert reports.status_data(Phase.ARRIVED, recorded("raidz"), ())["old_disk"] is None
+    assert status.status_line(Phase.ARRIVED, recorded("raidz")) == NEXT_ALONE
+    assert status.status_data(Phase.ARRIVED, recorded("raidz"), ())["old_disk"] is None
 
 
 def test_only_the_newest_records_are_shown():
@@ -262,6 +296,6 @@ def test_only_the_newest_records_are_shown():
     records = tuple(
         Record(event=Event.DONE, verb="run", plan="d", step=str(n)) for n in range(50)
     )
-    data = reports.status_data(Phase.STARTED, recorded(), records)
+    data = status.status_data(Phase.STARTED, recorded(), records)
     assert [row["step"] for row in data["journal"]][-1] == "49"
     assert len(data["journal"]) <= 20

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.vm import torture
 from zfs_root_migrate import copier, runner
 from zfs_root_migrate.comparison import compare_all
 from zfs_root_migrate.errors import ExitStatus, StepFailedError
@@ -323,3 +324,27 @@ def test_the_command_shown_is_the_command_run(rsync, tmp_path, monkeypatch):
         assert option in words
     assert "--sparse" in words
     assert "--sparse" not in copier.command(replace(copying, sparse=False))
+
+
+@pytest.mark.programs
+def test_changes_are_counted(tmp_path, needs):
+    """Everything once, nothing the second time, then just what was changed."""
+    needs("rsync", root=True)
+    (tmp_path / "new").mkdir()
+    (tmp_path / "old").mkdir()
+    torture.build(tmp_path / "old/torture", seed=1, small=True)
+    copying = tree(tmp_path)
+    assert copier.copy_tree(copying, Heard()) > 50
+    assert copier.copy_tree(copying, Heard()) == 0
+    top = tmp_path / "old"
+    os.utime(top, ns=(0, 5))
+    assert copier.copy_tree(copying, Heard()) == 1
+    (top / "one").write_text("x")
+    (top / "two").symlink_to("one")
+    # the directory's time as well
+    assert copier.copy_tree(copying, Heard()) == 3
+    (top / "one").chmod(0o600)
+    assert copier.copy_tree(copying, Heard()) == 1
+    (top / "two").unlink()
+    assert copier.copy_tree(copying, Heard()) == 2
+    assert copier.copy_tree(copying, Heard()) == 0

@@ -80,7 +80,7 @@ def test_plan_comes_last(state, monkeypatch):
 
 def test_forget_removes_everything(recorded):
     """Afterwards nothing is left, not even the directory."""
-    Journal.open(recorded.journal_path).close()
+    Journal.open(recorded.journal_path)
     (recorded.directory / "plan.json.part").write_text("torn")
     (recorded.directory / "differences.txt").write_text("none")
     recorded.forget()
@@ -92,7 +92,7 @@ def test_a_new_beginning_after_a_forget_cut_short(recorded, monkeypatch, steps):
     """What a killed `undo` left behind is no part of the next migration."""
     log = Journal.open(recorded.journal_path)
     log.write(Event.UNDONE, "run", "d", "modules")
-    log.close()
+
     old = recorded.recorded()
     real, done = Path.unlink, []
 
@@ -140,7 +140,9 @@ def test_documents_say_what_they_are(recorded):
 
 
 B, E, N, U = Event.BEGIN, Event.END, Event.INTENT, Event.UNDONE
+F = Event.FAILED
 RUN = [(B, "run"), (N, "run"), (E, "run")]
+FAILED_PASS = [(B, "seal"), (N, "seal"), (F, "seal"), (U, "seal")]
 
 
 @pytest.mark.parametrize(
@@ -149,18 +151,25 @@ RUN = [(B, "run"), (N, "run"), (E, "run")]
         ([], Phase.STARTED, Phase.ARRIVED),
         ([(B, "run")], Phase.STARTED, Phase.ARRIVED),
         ([(B, "run"), (N, "run")], Phase.STARTED, Phase.ARRIVED),
-        (RUN, Phase.COPIED, Phase.ARRIVED),
+        (RUN, Phase.ARMED, Phase.ARRIVED),
         # died in the middle, gone on, ended
-        ([(B, "run"), (N, "run"), *RUN], Phase.COPIED, Phase.ARRIVED),
+        ([(B, "run"), (N, "run"), *RUN], Phase.ARMED, Phase.ARRIVED),
         # what was begun after the first end must come to its own
         ([*RUN, (B, "run")], Phase.SYNCING, Phase.ARRIVED),
-        ([*RUN, (B, "verify"), (E, "verify")], Phase.COPIED, Phase.ARRIVED),
+        ([*RUN, (B, "verify"), (E, "verify")], Phase.ARMED, Phase.ARRIVED),
         ([*RUN, (B, "sync"), (N, "sync")], Phase.SYNCING, Phase.ARRIVED),
-        ([*RUN, (B, "sync"), (N, "sync"), (E, "sync")], Phase.COPIED, Phase.ARRIVED),
+        ([*RUN, (B, "sync"), (N, "sync"), (E, "sync")], Phase.ARMED, Phase.ARRIVED),
+        ([*RUN, (B, "seal")], Phase.UNSEALED, Phase.ARRIVED),
+        ([*RUN, (B, "seal"), (N, "seal")], Phase.STALE, Phase.ARRIVED),
+        ([*RUN, (B, "seal"), (N, "seal"), (F, "seal")], Phase.UNSEALED, Phase.ARRIVED),
+        ([*RUN, *FAILED_PASS], Phase.UNSEALED, Phase.ARRIVED),
+        ([*RUN, *FAILED_PASS, (B, "sync")], Phase.SYNCING, Phase.ARRIVED),
+        ([*RUN, *FAILED_PASS, (B, "sync"), (E, "sync")], Phase.ARMED, Phase.ARRIVED),
+        ([*RUN, *FAILED_PASS, (U, "run")], Phase.UNDOING, Phase.ARRIVED),
         ([*RUN, (U, "run")], Phase.UNDOING, Phase.ARRIVED),
         ([(B, "run"), (N, "run"), (U, "run")], Phase.UNDOING, Phase.ARRIVED),
         ([*RUN, (B, "mirror")], Phase.SYNCING, Phase.MIRRORING),
-        ([*RUN, (B, "mirror"), (E, "mirror")], Phase.COPIED, Phase.MIRRORED),
+        ([*RUN, (B, "mirror"), (E, "mirror")], Phase.ARMED, Phase.MIRRORED),
     ],
 )
 def test_phases(rows, here, there):
@@ -172,6 +181,16 @@ def test_phases(rows, here, there):
     assert phase(recorded, records, on_new_root=False) is here
     assert phase(recorded, records, on_new_root=True) is there
     assert phase(None, records, on_new_root=False) is Phase.NOTHING
+
+
+def test_without_a_last_pass_nothing_is_armed():
+    """With `consistency = now` the copy is all there is."""
+    config, facts = wished("guest-openrc-bios")
+    config = replace(config, consistency="now")
+    plan = plan_run(config, facts)
+    recorded = Recorded(config=config, facts=facts, digest=plan.digest, plan=plan)
+    records = tuple(Record(event=e, verb=v, plan="d") for e, v in RUN)
+    assert phase(recorded, records, on_new_root=False) is Phase.COPIED
 
 
 def test_every_phase_says_what_is_next():

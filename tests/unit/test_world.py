@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from zfs_root_migrate.errors import ExitStatus, StepFailedError, VerificationErr
 from zfs_root_migrate.runner import Answer
 from zfs_root_migrate.step import (
     Action,
+    Arm,
     Await,
     CompareTrees,
     CopyTree,
@@ -20,10 +22,12 @@ from zfs_root_migrate.step import (
     Probe,
     Require,
     Run,
+    Seal,
+    SourceFs,
     Start,
     WriteFile,
 )
-from zfs_root_migrate.world import LiveWorld, fits, write_file
+from zfs_root_migrate.world import LiveWorld, Passes, fits, write_file
 
 
 class Heard:
@@ -63,7 +67,7 @@ def heard():
 @pytest.fixture
 def live(heard):
     """Return the world of this machine."""
-    return LiveWorld(heard, copied_since=lambda: 0.0)
+    return LiveWorld(heard, passes=Passes)
 
 
 @pytest.fixture
@@ -336,7 +340,7 @@ def test_a_comparison(live, heard, tmp_path):
         files=0,
     )
     report = tmp_path / "report"
-    judge = LiveWorld(heard, copied_since=lambda: 2.0**40)
+    judge = LiveWorld(heard, passes=lambda: Passes(last=2.0**40))
     judge.act(CompareTrees(pairs=(tree,), report=str(report)))
     assert "0 differ" in report.read_text()
     for n in range(12):
@@ -359,3 +363,49 @@ def test_world_has_a_case_for_every_action():
     source = Path(world.__file__).read_text()
     for kind in Action.__args__:
         assert f"case {kind.__name__}():" in source
+
+
+def test_a_comparison_of_what_is_still(heard, tmp_path):
+    """Nothing is forgiven as changed since, and the seal gets what was compared."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+        os.utime(tmp_path / name / "file", ns=(0, 0))
+        os.utime(tmp_path / name, ns=(0, 0))
+    tree = CopyTree(
+        source=str(tmp_path / "old"),
+        destination=str(tmp_path / "new"),
+        exclude=(),
+        size=0,
+        files=0,
+    )
+    still = CompareTrees(pairs=(tree,), report=str(tmp_path / "report"), still=True)
+    now = time.time()
+    live, since = LiveWorld(heard, passes=lambda: since[0]), [Passes(last=0.0)]
+    with pytest.raises(VerificationError, match="1 differences"):
+        live.act(still)
+    # as if it had been compared since it was written: the content is not read
+    since[0] = Passes(last=0.0, compared=now + 60)
+    live.act(still)
+    assert "0 differ, 0 were changed" in (tmp_path / "report").read_text()
+
+
+def test_the_seal_is_set(live, monkeypatch):
+    """As a property, with the number of the last comparison in it."""
+    started = []
+    monkeypatch.setattr(runner, "stream", lambda argv, *_, **__: started.append(argv))
+    monkeypatch.setattr(world, "seal_text", lambda fs, number: f"v1 {number} {len(fs)}")
+    monkeypatch.setattr(live, "_manifest", "beef")
+    root = SourceFs(target="/", fs_type="ext4", uuid="u")
+    with pytest.raises(StepFailedError):
+        live.act(Seal(dataset="rpool/ROOT", sources=(root,)))
+    value = "zfs-root-migrate:seal=v1 beef 1"
+    assert started == [("zfs", "set", value, "rpool/ROOT")]
+
+
+def test_arming(live, tmp_path):
+    """The file says how this program is started."""
+    root = SourceFs(target="/", fs_type="ext4", uuid="u")
+    path = tmp_path / "armed"
+    live.act(Arm(path=str(path), mounts=(root,)))
+    assert "last_pass() {" in path.read_text()

@@ -9,6 +9,7 @@ import pytest
 from tests.vm.build import guest_disk
 from tests.vm.progress import clock
 from tests.vm.scenario.lanes import INDEPENDENT, Lanes
+from tests.vm.scenario.last_pass import LastPass
 from tests.vm.scenario.migration import Migration
 from tests.vm.scenario.mistakes import Mistakes
 from tests.vm.scenario.parts import BlockedError, Scenario
@@ -56,6 +57,15 @@ def undo(lanes: Lanes) -> Undo:
     """Going back, from where `run` ends in the main scenario."""
     try:
         return lanes.undo()
+    except Exception as error:  # noqa: BLE001 - whatever it was has been reported
+        pytest.skip(f"the main scenario has failed: {error}")
+
+
+@pytest.fixture
+def last_pass(lanes: Lanes) -> LastPass:
+    """The last pass, from where the main scenario has shut down."""
+    try:
+        return lanes.last_pass()
     except Exception as error:  # noqa: BLE001 - whatever it was has been reported
         pytest.skip(f"the main scenario has failed: {error}")
 

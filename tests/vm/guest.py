@@ -263,6 +263,16 @@ class Guest:
 
     # the serial line
 
+    def await_console(
+        self, text: str, *, after: str = "", timeout: float = BOOT_SECONDS
+    ) -> None:
+        """Wait until the serial line has said this, behind something else."""
+        end = time.monotonic() + timeout
+        while text not in self.console().partition(after or "\n")[2]:
+            if not self.pid or time.monotonic() > end:
+                raise GuestError(f"{self.name} never said {text!r}\n{self._last()}")
+            time.sleep(0.5)
+
     def console(self) -> str:
         """Return all that the serial line has said since the start."""
         try:

@@ -14,6 +14,7 @@ ACCELERATION = "tcg,thread=multi,tb-size=512"
 # clears and copies pages byte by byte, which is one emulated step for each of them
 CPU = "max,la57=off,erms=off"
 AGENT_PORT = "zfs-root-migrate.agent"
+ACKS_PORT = "zfs-root-migrate.acks"
 
 
 class Bus(StrEnum):
@@ -92,7 +93,7 @@ class Machine:
             *("-pidfile", "pid", "-qmp", "unix:qmp,server=on,wait=off"),
             *_entropy(),
             *_serial_line(),
-            *_agent_port(),
+            *_ports(),
             *_disks(self.disks),
             *(_share(self.share) if self.share else ()),
             *self.extra,
@@ -109,11 +110,14 @@ def _serial_line() -> Sequence[str]:
     return "-chardev", backend, "-serial", "chardev:serial"
 
 
-def _agent_port() -> Sequence[str]:
+def _ports() -> Sequence[str]:
+    """One for the agent, and one whose lines end up in a file on the host at once."""
     return (
         *("-device", "virtio-serial-pci"),
         *("-chardev", "socket,id=agent,path=agent,server=on,wait=off"),
         *("-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
+        *("-chardev", "file,id=acks,path=acks.log"),
+        *("-device", f"virtserialport,chardev=acks,name={ACKS_PORT}"),
     )
 
 

@@ -1,5 +1,7 @@
 """The MD RAID1 under /boot, and swap."""
 
+from dataclasses import replace
+
 from zfs_root_migrate.layout import DiskLayout, Layout, Role
 from zfs_root_migrate.step import Action, Hazard, Probe, Require, Run, Step
 from zfs_root_migrate.steps import probes
@@ -83,20 +85,30 @@ def array_runs(layout: Layout, *, holds: bool = True) -> Probe:
     )
 
 
-def assemble(layout: Layout) -> tuple[Action, ...]:
-    """Start the array if it is not running; udev leaves a degraded one inactive."""
+def assemble(layout: Layout, *, udev: bool = True) -> tuple[Action, ...]:
+    """Start the array if it is not running; udev leaves a degraded one inactive.
+
+    Without udev, which is gone at the end of a shutdown, mdadm makes its link when it
+    is told so (mdadm(8), MDADM_NO_UDEV), and the lasting one is made here.
+    """
+    path = layout.array.path
     stopped = array_runs(layout, holds=False)
-    known = probes.exists(layout.array.path)
+    known = probes.exists(path)
+    alone = () if udev else ("env", "MDADM_NO_UDEV=1")
+    link = Run(
+        argv=("ln", "-sfn", "/dev/md/boot", path), when=replace(known, holds=False)
+    )
     return (
-        Run(argv=("mdadm", "--stop", layout.array.path), when=_inactive(layout)),
+        Run(argv=("mdadm", "--stop", path), when=_inactive(layout)),
         Run(
             argv=(
-                *("mdadm", "--assemble", "--run", f"--uuid={layout.array.uuid}"),
-                *("/dev/md/boot", *layout.array.members),
+                *(*alone, "mdadm", "--assemble", "--run"),
+                *(f"--uuid={layout.array.uuid}", "/dev/md/boot", *layout.array.members),
             ),
             when=stopped,
         ),
         SETTLE,
+        *(() if udev else (link,)),
         Require(
             probe=known,
             brief="the array for /boot did not start",

@@ -8,22 +8,25 @@ from zfs_root_migrate.datasets import Dataset
 from zfs_root_migrate.layout import Layout
 from zfs_root_migrate.model import Facts
 from zfs_root_migrate.paths import (
+    ARMED,
     REPORT,
     SOURCES,
     STATE,
     UNDER,
     in_new,
 )
+from zfs_root_migrate.shipped import SERVICE
 from zfs_root_migrate.step import (
     Action,
     CompareTrees,
+    CopyRounds,
     CopyTree,
     Hazard,
     Probe,
     Run,
     Step,
 )
-from zfs_root_migrate.steps import grub, initramfs, probes
+from zfs_root_migrate.steps import grub, initramfs, pool, probes
 from zfs_root_migrate.steps.probes import make_directory
 from zfs_root_migrate.steps.services import services
 
@@ -31,6 +34,12 @@ MARK = "zfs-root-migrate:copied"
 # what each transfer has copied: in the new root, so that a power cut, which takes the
 # pool back by some seconds, takes this back with it
 COPIED = in_new(f"{STATE}/copied")
+# what has the last pass made at shutdown
+ARMED_LINK = f"/etc/runlevels/shutdown/{SERVICE}"
+ARMED_SCRIPT = f"/etc/init.d/{SERVICE}"
+# a pass that takes so long is as good as none before the system goes down
+GOAL = 30
+MOST_ROUNDS = 5
 BYTES_PER_SECOND = 60 << 20
 FILES_PER_SECOND = 1500
 
@@ -47,6 +56,8 @@ class LeftOut:
 ALWAYS_LEFT_OUT = (
     LeftOut(path=STATE, reason="this tool's own state; handed over at the end"),
     LeftOut(path="/etc/zfs/zpool.cache", reason="the new root gets its own"),
+    LeftOut(path=ARMED, reason="has the last pass made; the new root needs none"),
+    LeftOut(path=ARMED_LINK, reason="the same"),
 )
 
 
@@ -79,6 +90,9 @@ def left_out(config: Config, facts: Facts, layout: Layout) -> tuple[LeftOut, ...
         LeftOut(path=path, reason="the service manager's cache; made anew at boot")
         for path in services(facts, layout).caches
     )
+    # else it belongs to the package, and is copied as everything else is
+    if SERVICE not in facts.system.services:
+        stale += (LeftOut(path=ARMED_SCRIPT, reason=ALWAYS_LEFT_OUT[-2].reason),)
     return (*ALWAYS_LEFT_OUT, *stale, *lost, *swap_files, *wishes)
 
 
@@ -251,7 +265,7 @@ def copy(config: Config, facts: Facts, layout: Layout) -> Step:
         hazard=Hazard.REVERSIBLE,
         needs=("sources",),
         undone_by=("pool", "array"),
-        actions=(*trees, _mark(layout)),
+        actions=(*pool.unseal(layout, wanted=config.seals), *trees, _mark(layout)),
         proof=(probes.property_is(layout.root, MARK, "yes"),),
         seconds=5 + max(size // BYTES_PER_SECOND, files // FILES_PER_SECOND),
     )
@@ -262,22 +276,18 @@ def _mark(layout: Layout) -> Run:
     return Run(argv=("zfs", "set", f"{MARK}=yes", layout.root))
 
 
-def again(
-    config: Config, facts: Facts, layout: Layout
-) -> tuple[CopyTree | CompareTrees, ...]:
-    """Carry over what changed since the last pass, then compare every file.
-
-    The pass also puts right the times of the directories that were written to since.
-    """
-    trees = transfers(config, facts, layout)
-    passes = (replace(tree, verify=True) for tree in trees)
-    return (*passes, CompareTrees(pairs=trees, report=REPORT))
+def verified(trees: tuple[CopyTree, ...]) -> tuple[CopyTree, ...]:
+    """Have the copier read back what it copies."""
+    return tuple(replace(tree, verify=True) for tree in trees)
 
 
 def delta(config: Config, facts: Facts, layout: Layout) -> Step:
-    """Return the step that brings the copy up to date."""
-    actions = again(config, facts, layout)
-    files = sum(a.files for a in actions if isinstance(a, CopyTree))
+    """Return the step that brings the copy up to date.
+
+    The passes also put right the times of the directories that were written to since.
+    """
+    trees = verified(transfers(config, facts, layout))
+    files = sum(tree.files for tree in trees)
     return Step(
         id="delta",
         title="Copy what changed and compare every file",
@@ -286,15 +296,19 @@ def delta(config: Config, facts: Facts, layout: Layout) -> Step:
         hazard=Hazard.REVERSIBLE,
         needs=("sources",),
         undone_by=("pool", "array"),
-        actions=actions,
+        actions=(
+            *pool.unseal(layout, wanted=config.seals),
+            CopyRounds(trees=trees, goal=GOAL, most=MOST_ROUNDS),
+            CompareTrees(pairs=trees, report=REPORT),
+        ),
         seconds=10 + files // FILES_PER_SECOND,
     )
 
 
 def compare(config: Config, facts: Facts, layout: Layout) -> Step:
     """Return the step that compares every file, without the copier's help."""
-    actions = again(config, facts, layout)
-    files = sum(a.files for a in actions if isinstance(a, CopyTree))
+    trees = transfers(config, facts, layout)
+    files = sum(tree.files for tree in trees)
     return Step(
         id="compare",
         title="Compare every file",
@@ -302,7 +316,7 @@ def compare(config: Config, facts: Facts, layout: Layout) -> Step:
         "new disks by code that shares nothing with the copier",
         hazard=Hazard.READS,
         needs=("sources",),
-        actions=actions[-1:],
+        actions=(CompareTrees(pairs=trees, report=REPORT),),
         seconds=5 + files // FILES_PER_SECOND,
     )
 

@@ -3,7 +3,8 @@
 import re
 
 from zfs_root_migrate.model import Kernel, System
-from zfs_root_migrate.paths import BUILD, CACHE, STATE
+from zfs_root_migrate.paths import BUILD, CACHE, OWN_NAME, STATE
+from zfs_root_migrate.shipped import DRACUT_HOOK, DRACUT_SETUP, shipped
 from zfs_root_migrate.step import Action, Join, Probe, Run, Start, WriteFile
 from zfs_root_migrate.steps import probes
 
@@ -11,6 +12,9 @@ CONF_DIRECTORY = "/etc/dracut.conf.d"
 CONF = f"{CONF_DIRECTORY}/zfs-root-migrate.conf"
 ZPOOL_CACHE = "/etc/zfs/zpool.cache"
 STARTED = "dracut"
+MODULES = "/usr/lib/dracut/modules.d"
+# the part of the image that looks at the seal
+MODULE = f"{MODULES}/95{OWN_NAME}"
 OTHER_ROOTS = (
     "btrfs cifs crypt dm dmraid fcoe fcoe-uefi iscsi lvm mdraid multipath nbd nfs "
     "overlay-root overlayfs virtfs virtiofs"
@@ -26,10 +30,18 @@ def conf(*items: str) -> str:
     return (
         "# Written by zfs-root-migrate: the root is on ZFS.\n"
         'hostonly="no"\n'
-        'add_dracutmodules+=" zfs "\n'
+        f'add_dracutmodules+=" zfs {OWN_NAME} "\n'
         f'install_items+=" {" ".join(items)} "\n'
         "# for roots of other kinds; they only make the image larger\n"
         f'omit_dracutmodules+=" {OTHER_ROOTS} "\n'
+    )
+
+
+def module(directory: str) -> tuple[WriteFile, ...]:
+    """Return the files of the part that looks at the seal, in this directory."""
+    return tuple(
+        WriteFile(path=f"{directory}/{name}", content=shipped(name), mode=0o755)
+        for name in (DRACUT_SETUP, DRACUT_HOOK)
     )
 
 
@@ -38,8 +50,8 @@ def command(release: str, image: str) -> tuple[str, ...]:
     return ("dracut", "--force", "--tmpdir", STATE, "--kver", release, image)
 
 
-# the user's own configuration counts, and ours comes in its place among the others
-_COPY_CONF = 'rm -rf "$0"; mkdir "$0"; [ ! -d "$1" ] || cp -a "$1/." "$0"'
+# the user's own configuration and modules count, and ours come in among them
+_COPY = 'rm -rf "$0"; mkdir "$0"; [ ! -d "$1" ] || cp -a "$1/." "$0"'
 
 
 def ahead(release: str, image: str) -> tuple[Action, ...]:
@@ -47,11 +59,15 @@ def ahead(release: str, image: str) -> tuple[Action, ...]:
 
     The programs and modules are the same in both. The pool cache is not: what the
     running root has in its place is hidden behind the new one, in the tool's own mount
-    namespace, and where it has none, dracut is given it.
+    namespace, and where it has none, dracut is given it. So are dracut's modules, which
+    lie in one directory that it cannot be told.
     """
-    confs = f"{BUILD}/dracut.conf.d"
+    confs, modules = f"{BUILD}/dracut.conf.d", f"{BUILD}/modules.d"
     return (
-        Run(argv=("sh", "-ec", _COPY_CONF, confs, CONF_DIRECTORY)),
+        Run(argv=("sh", "-ec", _COPY, confs, CONF_DIRECTORY)),
+        Run(argv=("sh", "-ec", _COPY, modules, MODULES)),
+        *module(f"{modules}/{MODULE.rpartition('/')[2]}"),
+        Run(argv=("mount", "--bind", modules, MODULES)),
         WriteFile(
             path=f"{confs}/{CONF.rpartition('/')[2]}", content=conf("/etc/hostid")
         ),
@@ -76,13 +92,14 @@ def joined() -> tuple[Action, ...]:
     return (
         Join(name=STARTED),
         Run(argv=("umount", ZPOOL_CACHE), when=probes.is_mounted(ZPOOL_CACHE)),
+        Run(argv=("umount", MODULES), when=probes.is_mounted(MODULES)),
     )
 
 
 def proof(
     kernel: Kernel, image: str, hostid: str, vdevs: tuple[str, ...], chroot: str | None
 ) -> tuple[Probe, ...]:
-    """Look into the image: module for this very kernel, tools, hostid, pool cache.
+    """Look into the image: this very kernel's module, tools, hostid, pool cache, hook.
 
     A module of another kernel, or of none, is the usual reason for a shell at boot that
     cannot find its root (openzfs/zfs#14309).
@@ -97,6 +114,7 @@ def proof(
                 r"^program zpool$",
                 r"^program mount\.zfs$",
                 *(rf"^cache {re.escape(vdev)}$" for vdev in vdevs),
+                f"^hook {probes.digest(shipped(DRACUT_HOOK))}$",
             ),
             chroot=chroot,
         ),
@@ -117,6 +135,8 @@ for name in zpool mount.zfs; do
     echo "program $name"
 done
 for path; do grep -aqF "$path" etc/zfs/zpool.cache; echo "cache $path"; done
+hook=$(find . -type f -path '*/hooks/pre-pivot/*-zfs-root-migrate-sealed.sh')
+echo "hook $(sha256sum <"$hook" | cut -d ' ' -f 1)"
 """
 
 

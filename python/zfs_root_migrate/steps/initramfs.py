@@ -5,7 +5,7 @@ is in the image. Nothing else knows which one it is.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zfs_root_migrate.layout import Layout
 from zfs_root_migrate.model import Boot, Facts, Generator, Kernel, System
@@ -23,13 +23,14 @@ ImageProof = Callable[
 class Maker:
     """What a generator needs to be told, and how its image is looked into.
 
+    `files` are the new root's own, as paths in it, and `written` is where they lie.
     `ahead` starts making an image of a release in the running root, at a path; `joined`
     waits for it. `reads_cache` tells whether its images may import by the pool cache
     that is in them.
     """
 
-    conf_path: str
-    conf: str
+    files: tuple[WriteFile, ...]
+    written: tuple[str, ...]
     command: Callable[[str, str], tuple[str, ...]]
     ahead: Callable[[str, str], tuple[Action, ...]]
     joined: Callable[[], tuple[Action, ...]]
@@ -40,8 +41,13 @@ class Maker:
 
 MAKERS = {
     Generator.DRACUT: Maker(
-        conf_path=dracut.CONF,
-        conf=dracut.conf("/etc/hostid", dracut.ZPOOL_CACHE),
+        files=(
+            WriteFile(
+                path=dracut.CONF, content=dracut.conf("/etc/hostid", dracut.ZPOOL_CACHE)
+            ),
+            *dracut.module(dracut.MODULE),
+        ),
+        written=(dracut.CONF, dracut.MODULE),
         command=dracut.command,
         ahead=dracut.ahead,
         joined=dracut.joined,
@@ -71,7 +77,7 @@ def bootable(boot: Boot) -> tuple[Kernel, ...]:
 def written(boot: Boot) -> tuple[str, ...]:
     """Return the files of the new root that `initramfs` makes."""
     images = [image_path(kernel) for kernel in bootable(boot)]
-    return (maker(boot).conf_path, *images, *(f"{image}.new" for image in images))
+    return (*maker(boot).written, *images, *(f"{image}.new" for image in images))
 
 
 # a power cut must find the old image or the new one: /boot has just the one
@@ -90,10 +96,9 @@ def place(kernel: Kernel, *, chroot: str | None) -> Run:
     return Run(argv=("sh", "-ec", _REPLACE, f"{image}.new", image), chroot=chroot)
 
 
-def conf_file(boot: Boot) -> WriteFile:
-    """Return the generator's configuration in the new root."""
-    used = maker(boot)
-    return WriteFile(path=in_new(used.conf_path), content=used.conf)
+def files(boot: Boot) -> tuple[WriteFile, ...]:
+    """Return the generator's files in the new root."""
+    return tuple(replace(file, path=in_new(file.path)) for file in maker(boot).files)
 
 
 def _build_dataset(layout: Layout) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from zfs_root_migrate.layout import DiskLayout, Layout, Role
 from zfs_root_migrate.model import Facts
 from zfs_root_migrate.step import Action, Await, Hazard, Probe, Require, Run, Step
-from zfs_root_migrate.steps import array, disks, grub, initramfs, probes
+from zfs_root_migrate.steps import array, disks, grub, initramfs, probes, sealing
 from zfs_root_migrate.steps.system import add_swap_command
 
 CACHE = "/etc/zfs/zpool.cache"
@@ -42,6 +42,7 @@ def mirror_steps(facts: Facts, layout: Layout, old: DiskLayout) -> tuple[Step, .
         _cache(facts, layout, new, old),
         _whole(layout),
         _grub(facts, layout, old),
+        _forget_seal(layout),
     )
 
 
@@ -274,6 +275,21 @@ def _cache(facts: Facts, layout: Layout, new: DiskLayout, old: DiskLayout) -> St
             *(used.cache_is_fresh(image, vdevs) for image in images),
         ),
         seconds=4,
+    )
+
+
+def _forget_seal(layout: Layout) -> Step:
+    return Step(
+        id="forget-seal",
+        title="Forget the seal and the snapshot that belongs to it",
+        reason="the old root that they speak of is gone",
+        hazard=Hazard.FINAL,
+        needs=("grub",),
+        actions=sealing.forget_seal(layout),
+        proof=(
+            sealing.not_sealed(layout),
+            sealing.has_snapshot(layout, holds=False),
+        ),
     )
 
 

@@ -5,7 +5,7 @@ import re
 from zfs_root_migrate.datasets import Dataset
 from zfs_root_migrate.layout import Layout
 from zfs_root_migrate.model import Topology
-from zfs_root_migrate.paths import BOOTED, CACHE, NEW, WORK, in_new
+from zfs_root_migrate.paths import BOOTED, CACHE, NEW, SEAL, WORK, in_new
 from zfs_root_migrate.step import Action, Hazard, Probe, Require, Run, Step
 from zfs_root_migrate.steps import probes
 from zfs_root_migrate.steps.array import array_runs, assemble, stop_array
@@ -113,7 +113,17 @@ def forget_booted(layout: Layout) -> Run:
     return Run(argv=("zfs", "inherit", BOOTED, layout.root))
 
 
-def open_pool(layout: Layout, *then: Run | Require) -> Step:
+def unseal(layout: Layout, *, wanted: bool) -> tuple[Run, ...]:
+    """Say that the new root may lack something, before anything is written to it.
+
+    Its initramfs then refuses to start it, until a pass has come to its end. Where no
+    seal is `wanted`, there is nothing to say.
+    """
+    say = Run(argv=("zfs", "set", f"{SEAL}=open", layout.root))
+    return (say,) if wanted else ()
+
+
+def open_pool(layout: Layout, *then: Run | Require, udev: bool = True) -> Step:
     """Return the step that imports the pool after an interruption or a close."""
     # -d with the very paths: the pool keeps them, whatever other links there are
     search = tuple(word for vdev in layout.vdevs for word in ("-d", vdev))
@@ -129,7 +139,7 @@ def open_pool(layout: Layout, *then: Run | Require) -> Step:
         needs=("array", "pool"),
         actions=(
             make_directory(NEW),
-            *assemble(layout),
+            *assemble(layout, udev=udev),
             Run(argv=import_it, when=probes.is_imported(layout.pool, holds=False)),
             Require(
                 probe=is_ours(layout),
@@ -243,6 +253,32 @@ def mount(layout: Layout) -> Step:
     )
 
 
+def unmount(release: tuple[Run, ...]) -> tuple[Run, ...]:
+    """Unmount the new root; `release` comes first."""
+    return (
+        *release,
+        Run(argv=("umount", "--recursive", NEW), when=probes.is_mounted(NEW)),
+        Run(argv=("sync",)),
+    )
+
+
+def let_go(layout: Layout, release: tuple[Run, ...]) -> tuple[Run, ...]:
+    """Unmount the new root, export the pool, stop the array."""
+    return (
+        *unmount(release),
+        Run(
+            argv=("zpool", "export", layout.pool),
+            when=probes.is_imported(layout.pool),
+        ),
+        *stop_array(layout),
+    )
+
+
+def is_closed(layout: Layout) -> Probe:
+    """The pool was exported; POOL_STATE_EXPORTED, sys/fs/zfs.h."""
+    return Probe(argv=("zdb", "-l", layout.vdevs[0]), matches=(r"^ +state: 1$",))
+
+
 def close(layout: Layout, release: tuple[Run, ...]) -> Step:
     """Return the step that lets go of the new disks; `release` comes first."""
     return Step(
@@ -250,23 +286,7 @@ def close(layout: Layout, release: tuple[Run, ...]) -> Step:
         title="Unmount and export the pool",
         reason="an exported pool is imported at boot without force",
         hazard=Hazard.READS,
-        actions=(
-            *release,
-            Run(
-                argv=("umount", "--recursive", NEW),
-                when=probes.is_mounted(NEW),
-            ),
-            Run(argv=("sync",)),
-            Run(
-                argv=("zpool", "export", layout.pool),
-                when=probes.is_imported(layout.pool),
-            ),
-            *stop_array(layout),
-        ),
-        proof=(
-            probes.is_imported(layout.pool, holds=False),
-            # POOL_STATE_EXPORTED, sys/fs/zfs.h
-            Probe(argv=("zdb", "-l", layout.vdevs[0]), matches=(r"^ +state: 1$",)),
-        ),
+        actions=let_go(layout, release),
+        proof=(probes.is_imported(layout.pool, holds=False), is_closed(layout)),
         seconds=5,
     )

@@ -23,6 +23,19 @@ def are_mounted(paths: Iterable[str]) -> Probe:
     )
 
 
+def are_read_only(paths: Iterable[str]) -> Probe:
+    """What is mounted at each of these takes no writes, wherever else it is mounted.
+
+    The options after the source are those of the file system, not of the one mount.
+    """
+    return Probe(
+        argv=("cat", "/proc/self/mountinfo"),
+        matches=tuple(
+            rf"^(?:\S+ ){{4}}{re.escape(_in_table(p))} .* - \S+ \S+ ro\b" for p in paths
+        ),
+    )
+
+
 def _in_table(path: str) -> str:
     # what would break the table's lines: show_mountinfo in fs/proc_namespace.c
     return "".join(f"\\{ord(c):03o}" if c in " \t\n\\" else c for c in path)
@@ -84,10 +97,14 @@ def freshly(device: str, *argv: str) -> tuple[str, ...]:
     return ("sh", "-ec", 'blockdev --flushbufs "$0"; exec "$@" "$0"', device, *argv)
 
 
+def digest(content: str) -> str:
+    """Return what sha256sum says of a file with this content."""
+    return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def has_content(path: str, content: str) -> Probe:
     """The file has exactly this content."""
-    digest = hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()
-    return Probe(argv=("sha256sum", "-b", path), matches=(f"^{digest} ",))
+    return Probe(argv=("sha256sum", "-b", path), matches=(f"^{digest(content)} ",))
 
 
 def make_directory(*paths: str) -> Run:

@@ -84,7 +84,7 @@ def mdadm_conf(facts: Facts, layout: Layout) -> str:
 # where this step, the boot loader and the hand-over write
 OWN_DIRECTORIES = (
     *("boot", "etc/default", "etc/dracut.conf.d", "etc/init.d", "etc/runlevels/boot"),
-    *("etc/runlevels/default", "etc/zfs", "var/lib"),
+    *("etc/runlevels/default", "etc/zfs", "usr/lib/dracut", "var/lib"),
 )
 # an absolute link would be followed into the running system
 _INSIDE = (
@@ -103,7 +103,7 @@ def files(facts: Facts, layout: Layout) -> Step:
             content=mdadm_conf(facts, layout),
         ),
         *(replace(file, path=in_new(file.path)) for file in wants.files),
-        initramfs.conf_file(facts.boot),
+        *initramfs.files(facts.boot),
         grub.default_file(facts, layout),
     )
     cache = in_new("/etc/zfs/zpool.cache")

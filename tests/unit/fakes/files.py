@@ -13,6 +13,7 @@ class Files:
     trees: dict[str, dict[str, str]]
     always: dict[str, Place]
     own: dict[str, Place] = field(default_factory=dict)
+    read_only: set[str] = field(default_factory=set)
 
     def place(self, path: str) -> Place:
         """Return the file system that a path lies on, and the path in it."""
@@ -33,6 +34,7 @@ class Files:
         """Write a file whose directory is there."""
         name, inner = self.place(path)
         parent = inner.rpartition("/")[0]
+        assert name not in self.read_only, path
         assert not parent or self.trees[name].get(parent) == DIRECTORY, path
         self.trees[name][inner] = content
 
@@ -47,6 +49,7 @@ class Files:
     def remove(self, path: str) -> None:
         """Remove a file."""
         name, inner = self.place(path)
+        assert name not in self.read_only, path
         self.trees[name].pop(inner, None)
 
     def below(self, path: str) -> dict[str, str]:

@@ -14,8 +14,12 @@ from tests.unit.fakes.files import DIRECTORY, Files, Place
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.layout import DiskLayout, design
 from zfs_root_migrate.model import Facts
-from zfs_root_migrate.paths import STATE
+from zfs_root_migrate.paths import SEAL_LOG, STATE, WORK
 from zfs_root_migrate.runner import Answer
+from zfs_root_migrate.shipped import DRACUT_HOOK, DRACUT_SETUP
+from zfs_root_migrate.steps import dracut
+from zfs_root_migrate.steps.probes import digest
+from zfs_root_migrate.steps.sealing import source_file_systems
 
 OK = (0, "")
 NO = (1, "")
@@ -27,6 +31,7 @@ class Machine:
 
     def __init__(self, config: Config, facts: Facts) -> None:
         """Begin with the running system of the facts and blank new disks."""
+        self.config = config
         self.facts = facts
         self.layout = design(config, facts)
         disks = (*self.layout.disks, *filter(None, [self.layout.old_disk]))
@@ -37,8 +42,12 @@ class Machine:
         self.loaders: set[str] = set()
         self.datasets: dict[str, dict[str, str]] = {}
         self.pool: dict[str, str] = {}
+        self.snapshots: set[str] = set()
         self.vdevs: list[str] = []
         self.files = Files(*self._old_system())
+        self.at_work = dict(self.files.always)
+        # how often each old file system was mounted for writing
+        self.mounted = dict.fromkeys(self.files.trees, 1)
         self.forget_boot()
 
     def _old_system(self) -> tuple[dict[str, dict[str, str]], dict[str, Place]]:
@@ -56,6 +65,9 @@ class Machine:
         for path in ("/etc/runlevels/boot", "/etc/runlevels/default", "/etc/mdadm"):
             files.make_directory(path)
         files.make_directory("/etc/dracut.conf.d")
+        files.make_directory("/etc/conf.d")
+        files.make_directory("/etc/runlevels/shutdown")
+        files.make_directory("/usr/lib/dracut/modules.d/90zfs")
         for path in ("/etc/fstab", "/etc/passwd", f"{STATE}/plan.json"):
             files.write(path, f"old {path}")
         if self.facts.boot.hostid:
@@ -85,15 +97,44 @@ class Machine:
     def reboot(self, *, array: str = "none") -> None:
         """Start again; udev may leave the degraded array there and inactive."""
         self.forget_boot()
+        self.files.always = dict(self.at_work)
+        self.files.read_only.clear()
+        for name in self.mounted:
+            self.mounted[name] += 1
         if self.members():
             self.array = array
+
+    def go_down(self) -> None:
+        """End all processes and unmount what is not needed to end."""
+        self.end_process()
+        kept = ("/", "/run")
+        self.files.always = {place: self.at_work[place] for place in kept}
+        self.files.make_directory(WORK)
+        self.files.write(SEAL_LOG, "what it said")
+
+    def window(self, target: str) -> str:
+        """Return what a seal says of one of the old file systems."""
+        name, _ = self.at_work[target]
+        assert name in self.files.read_only, target
+        return f"{target},{self.mounted[name]}"
+
+    def boots(self) -> bool:
+        """Tell whether the new root's initramfs would start it."""
+        known = self.datasets[self.layout.root]
+        seal = known.get("zfs-root-migrate:seal", "-")
+        if known.get("zfs-root-migrate:booted") == "yes" or seal == "-":
+            return True
+        now = [f"{t},{self.mounted[n]}" for t, (n, _) in self.at_work.items()]
+        return seal != "open" and set(seal.split()[2:]) <= set(now)
 
     def arrive(self) -> None:
         """Boot the new root, as its initramfs and zfs-mount would."""
         assert self.pool, "there is no pool to boot from"
         cache = self.files.trees[self.layout.root].get("/etc/zfs/zpool.cache")
         assert cache, "the new root has no pool cache"
+        assert self.boots(), "the initramfs refuses"
         self.forget_boot()
+        self.files.read_only.clear()
         self.pool["txg"] = str(int(self.pool["txg"]) + 5)
         self.pool["state"] = "0"
         self.modules = {"zfs", "raid1"}
@@ -115,6 +156,7 @@ class Machine:
             "datasets": {n: dict(p) for n, p in self.datasets.items()},
             "pool": dict(self.pool),
             "vdevs": list(self.vdevs),
+            "snapshots": set(self.snapshots),
         }
 
     def members(self) -> list[str]:
@@ -184,7 +226,11 @@ class Machine:
     def _cat(self, path: str) -> Result:
         if path == "/proc/self/mountinfo":
             mounts = {**self.files.always, **self.files.own}
-            lines = (f"1 1 0:1 / {place} rw - x x rw\n" for place in mounts)
+            read_only = self.files.read_only
+            lines = (
+                f"1 1 0:1 / {place} rw - x x {'ro' if name in read_only else 'rw'}\n"
+                for place, (name, _) in mounts.items()
+            )
             return 0, "".join(lines)
         text = self._read(path)
         return NO if text is None else (0, text)
@@ -250,6 +296,10 @@ class Machine:
             if path == disk.path or path in {p.path for p in disk.partitions}
         )
 
+    def _env(self, *argv: str) -> Result:
+        at = next(n for n, word in enumerate(argv) if "=" not in word)
+        return self.start(argv[at:])
+
     # partition tables and signatures
 
     def _write_table(self, disk: str, script: str) -> Result:
@@ -296,6 +346,7 @@ class Machine:
             for name in self.datasets:
                 self.files.trees.pop(name, None)
             self.datasets, self.pool, self.vdevs = {}, {}, []
+            self.snapshots = set()
         if not self.members():
             self.files.trees.pop("boot", None)
 
@@ -368,6 +419,10 @@ class Machine:
 
     def _mount(self, *argv: str) -> Result:
         source, path = argv[-2:]
+        if source.startswith("remount,"):
+            return self._remount(source.removeprefix("remount,"), path)
+        if source.startswith("UUID="):
+            return self._mount_old(source.removeprefix("UUID="), path)
         kind = self.files.read(path)
         if kind is None or (argv[0] == "--bind") < (kind != DIRECTORY):
             return NO
@@ -381,6 +436,26 @@ class Machine:
         if found is None or found not in self.files.trees:
             return NO
         self.files.own[path] = (found, "")
+        return OK
+
+    def _remount(self, how: str, path: str) -> Result:
+        name = self.files.place(path)[0]
+        if how == "ro":
+            self.files.read_only.add(name)
+            return OK
+        self.files.read_only.discard(name)
+        self.mounted[name] += 1
+        return OK
+
+    def _mount_old(self, uuid: str, path: str) -> Result:
+        known = source_file_systems(self.layout, self.facts)
+        (target,) = (fs.target for fs in known if fs.uuid == uuid)
+        name, _ = self.at_work[target]
+        writable = name not in self.files.read_only
+        if target in self.files.always and writable:
+            return NO
+        self.files.read_only.add(name)
+        self.files.own[path] = (name, "")
         return OK
 
     def _umount(self, *argv: str) -> Result:
@@ -407,7 +482,10 @@ class Machine:
             confs = argv[argv.index("--confdir") + 1]
         if " zfs " not in (self._read(f"{confs}/zfs-root-migrate.conf") or ""):
             return NO
-        text = f"release {release}\nhostid {hostid}\n{cache}\n"
+        hook = self._read(f"{dracut.MODULE}/{DRACUT_HOOK}")
+        if hook is None or not self._read(f"{dracut.MODULE}/{DRACUT_SETUP}"):
+            return NO
+        text = f"release {release}\nhostid {hostid}\n{cache}\nhook {digest(hook)}\n"
         self.files.write(self._path(image), text)
         return OK
 

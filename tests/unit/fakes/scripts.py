@@ -56,6 +56,7 @@ def _image(machine: "Machine", script: str, words: tuple[str, ...]) -> "Result":
             f"hostid {lines['hostid']}",
             *("program zpool", "program mount.zfs"),
             *(f"cache {path}" for path in found),
+            f"hook {lines['hook']}",
         ]
         return int(found != list(words[2:])), "\n".join(said) + "\n"
     return (0, "") if all(path in text for path in words[1:]) else (1, "")

@@ -236,8 +236,13 @@ def zfs(  # noqa: C901 - one case for each
         machine.datasets[name] = dict(o.split("=", 1) for o in options)
         machine.files.trees[name] = {}
         return OK
+    if "@" in name:
+        return _snapshot(machine, verb, name)
     if name not in machine.datasets:
         return NO
+    if verb == "inherit":
+        machine.datasets[name].pop(argv[0], None)
+        return OK
     if verb == "list":
         return 0, name + "\n"
     if verb == "destroy":
@@ -264,6 +269,17 @@ def zfs(  # noqa: C901 - one case for each
         return NO
     machine.files.make_directory(place)
     machine.files.own[place] = (name, "")
+    return OK
+
+
+def _snapshot(machine: "Machine", verb: str, name: str) -> "Result":
+    there = name in machine.snapshots
+    if verb == "list":
+        return OK if there else NO
+    assert verb in ("snapshot", "destroy"), verb
+    if there == (verb == "snapshot"):
+        return NO
+    machine.snapshots ^= {name}
     return OK
 
 

@@ -7,18 +7,22 @@ from tests.unit.fakes.machine import Machine
 from zfs_root_migrate.errors import StepFailedError, VerificationError
 from zfs_root_migrate.executor import Executor
 from zfs_root_migrate.journal import Event, Journal, Record
+from zfs_root_migrate.paths import STATE
 from zfs_root_migrate.plan import Plan
 from zfs_root_migrate.runner import Answer
 from zfs_root_migrate.step import (
     Action,
+    Arm,
     Await,
     CompareTrees,
     Consult,
+    CopyRounds,
     CopyTree,
     Join,
     Probe,
     Require,
     Run,
+    Seal,
     Start,
     Step,
     WriteFile,
@@ -48,11 +52,17 @@ class Fate:
 class MemoryJournal(Journal):
     """A journal whose disk is a list that outlives the process."""
 
-    def __init__(self, disk: list[Record], fate: Fate) -> None:
-        """Read what is there."""
+    def __init__(
+        self,
+        disk: list[Record],
+        fate: Fate,
+        writable: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Read what is there; what is not `writable` now is written later."""
         super().__init__(Path("/nowhere"), list(disk), clock=lambda: 0.0)
         self.disk = disk
         self.fate = fate
+        self.writable = writable
 
     def write(
         self, event: Event, verb: str, plan: str, step: str = "", text: str = ""
@@ -60,8 +70,12 @@ class MemoryJournal(Journal):
         """Append one record; death comes before or after it."""
         self.fate.point()
         super().write(event, verb, plan, step, text)
-        self.disk.append(self.records[-1])
         self.fate.point()
+
+    def _append(self) -> None:
+        if self.writable():
+            self.disk.extend(self._late)
+            self._late.clear()
 
 
 class Silent:
@@ -114,6 +128,16 @@ class SimulatedWorld:
                 files.copy(*tree, 3)
                 self.fate.point()
                 files.copy(*tree, 10**9)
+            case CopyRounds():
+                for tree in action.trees:
+                    self._act(tree)
+                    self.fate.point()
+            case Arm():
+                self._act(WriteFile(path=action.path, content="last_pass() {"))
+            case Seal():
+                windows = (self.machine.window(fs.target) for fs in action.sources)
+                text = f"zfs-root-migrate:seal=v1 {'0' * 64} {' '.join(windows)}"
+                self._run(Run(argv=("zfs", "set", text, action.dataset)))
             case CompareTrees():
                 for pair in action.pairs:
                     self._compare(pair)
@@ -190,11 +214,23 @@ def carry_out(
 ) -> bool:
     """Run a plan in a process of its own; tell whether it lived to the end."""
     try:
-        journal = MemoryJournal(disk, world.fate)
-        Executor(world, journal, Silent()).run(plan)
+        executor_of(world, disk).run(plan)
     except DeathError:
         return False
     return True
+
+
+def executor_of(
+    world: "SimulatedWorld | EffectWorld", disk: list[Record]
+) -> Executor:
+    """Return an executor with a journal that lies on the old root."""
+    if isinstance(world, EffectWorld):
+        return Executor(world, MemoryJournal(disk, world.fate), Silent())
+    files = world.machine.files
+    journal = MemoryJournal(
+        disk, world.fate, lambda: files.place(STATE)[0] not in files.read_only
+    )
+    return Executor(world, journal, Silent())
 
 
 def take_back(
@@ -202,8 +238,7 @@ def take_back(
 ) -> bool:
     """Undo a plan in a process of its own; tell whether it lived to the end."""
     try:
-        journal = MemoryJournal(disk, world.fate)
-        Executor(world, journal, Silent()).undo(plan)
+        executor_of(world, disk).undo(plan)
     except DeathError:
         return False
     return True

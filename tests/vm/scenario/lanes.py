@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from tests.vm.scenario.lab import Lab
+from tests.vm.scenario.last_pass import LastPass
 from tests.vm.scenario.migration import Migration
 from tests.vm.scenario.mistakes import Mistakes
 from tests.vm.scenario.parts import Scenario
@@ -41,6 +42,12 @@ class Lanes:
         migration = self.migration()
         migration.reach("leave_old")
         return self._get("undo", lambda lab: Undo(lab, migration))
+
+    def last_pass(self) -> LastPass:
+        """Return the last pass, from where the main scenario has shut down."""
+        migration = self.migration()
+        migration.reach("leave_old")
+        return self._get("last-pass", lambda lab: LastPass(lab, migration))
 
     def raidz(self) -> Raidz:
         """Return the scenario with three new disks."""

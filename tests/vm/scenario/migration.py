@@ -4,7 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.vm.qemu import Disk
-from tests.vm.scenario import package, state, trees
+from tests.vm.scenario import package, records, state, trees
 from tests.vm.scenario.lab import Lab
 from tests.vm.scenario.parts import Scenario
 from tests.vm.scenario.tool import Answer
@@ -41,6 +41,7 @@ class Migration(Scenario):
         self.before: trees.Entries = []
         self.hidden_before: dict[str, list[str]] = {}
         self.saved: tuple[Disk, Disk] | None = None
+        self.acknowledged: list[str] = []
         self.facts: dict[str, str] = {}
 
     def boot_old(self) -> None:
@@ -73,6 +74,7 @@ class Migration(Scenario):
     def kill_in_copy(self) -> None:
         """Start the migration with the system in use, and kill it in mid-copy."""
         self.guest.run(WRITER, timeout=60)
+        records.start(self.guest)
         mounted = state.mounts(self.guest)
         run = self.tool.begin("run", "--yes")
         run.await_copying(megabytes=24)
@@ -94,18 +96,22 @@ class Migration(Scenario):
     def finish_run(self) -> None:
         """Run it again: it goes on and ends with a proved, bootable new disk."""
         done = _done(self.tool("run", "--yes"))
-        assert "boot from the new disk" in done.out, done
+        assert "while the system goes down" in done.out, done
         assert "was done already" in done.err, done
-        assert "the new root is complete" in _done(self.tool("status")).out
+        assert "the new root is complete but" in _done(self.tool("status")).out
         assert state.leftovers(self.guest) == []
         assert state.line(self.guest, "zpool list -H") == ""
         assert state.root(self.guest) == self.facts["before"]
 
     def leave_old(self) -> None:
-        """Shut the old system down and keep a copy of both disks."""
+        """Shut the old system down, with the last pass, and keep a copy of both."""
         self.facts["hostid"] = state.line(self.guest, "hostid")
         with self.lab.timed("shut the old system down"):
             self.guest.poweroff()
+        console = self.guest.console()
+        assert "The new root is sealed" in console, console[-3000:]
+        self.acknowledged = records.acknowledged(self.guest)
+        assert len(self.acknowledged) > 1000
         self.saved = (
             self.lab.copy(self.old, "saved-old"),
             self.lab.copy(self.new, "saved-new"),
@@ -127,6 +133,9 @@ class Migration(Scenario):
         label = state.line(guest, f"zdb -l {self.new.by_id}-part4")
         assert f"hostid: {int(self.facts['hostid'], 16)}" in label
         assert "this is the new root" in _done(self.tool("status")).out
+        lost = records.missing(self.lab, guest, self.acknowledged)
+        assert not lost, lost[: records.SHOWN]
+        self.facts["records"] = str(len(self.acknowledged))
 
     def _wanted_hidden(self) -> dict[str, list[str]]:
         """Return what the old system hid below places that are mount points still."""

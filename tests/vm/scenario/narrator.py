@@ -13,7 +13,7 @@ USUAL = {
     "choose": 30.0,
     "kill_in_copy": 100.0,
     "finish_run": 310.0,
-    "leave_old": 25.0,
+    "leave_old": 90.0,
     "boot_new": 100.0,
     "compare": 30.0,
     "refuse_wrong_serial": 10.0,

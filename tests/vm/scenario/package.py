@@ -55,7 +55,7 @@ def place_files(share: Path) -> None:
     wheel = build_wheel(share)
     shutil.rmtree(share / "wheel")
     here = CHECKOUT / "tests/vm"
-    for name in ("manifest.py", "reference-migration.sh"):
+    for name in ("manifest.py", "reference-migration.sh", "writer.py"):
         if (here / name).exists():
             shutil.copy(here / name, share / name)
     assert wheel.exists()

@@ -25,7 +25,7 @@ class Undo(Scenario):
     def boot_old_again(self) -> None:
         """Boot the old disk again after a finished run."""
         assert self.migration.saved is not None
-        old, new = self.migration.saved
+        old, new = (self.lab.copy(d, d.serial) for d in self.migration.saved)
         (self.lab.share / "manifest.py").write_bytes(
             (self.migration.lab.share / "manifest.py").read_bytes()
         )
@@ -34,7 +34,7 @@ class Undo(Scenario):
         assert state.services_in_trouble(self.guest) == []
         assert state.line(self.guest, "zpool list -H 2>/dev/null || true") == ""
         status = self.tool("status")
-        assert "the new root is complete" in status.out, status
+        assert "the new root was sealed" in status.out, status
 
     def undo(self) -> None:
         """Undo a finished run."""

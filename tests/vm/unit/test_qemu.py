@@ -71,3 +71,11 @@ def test_disk_from_an_argument() -> None:
     assert disk == Disk(Path("dir/b.raw"), "X", Bus.NVME)
     with pytest.raises(ValueError, match="floppy"):
         Disk.from_arg("b.raw,bus=floppy")
+
+
+def test_what_the_guest_reports_ends_up_in_a_file() -> None:
+    """A port of its own, beside the agent's; nothing of it is kept in a buffer."""
+    command = Machine(disks=()).command()
+    assert ("-chardev", "file,id=acks,path=acks.log") in pairs(command)
+    port = "virtserialport,chardev=acks,name=zfs-root-migrate.acks"
+    assert ("-device", port) in pairs(command)
