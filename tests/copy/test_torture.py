@@ -123,9 +123,11 @@ def test_walk_and_tables_see_the_same(mount: Mount, tmp_path: Path) -> None:
     ]
     hard.build(source / "t", hard.Wanted(small=True, crowd=500))
     mutator = Mutator(source / "t", random.Random(5))
-    for _ in range(6):
+    for number in range(6):
         walk, tables = map(settled, engines)
-        assert (walk.method, tables.method) == ("walk", "tables")
+        # where nothing is known yet, all has to be walked through
+        found = "tables" if number else "walk"
+        assert (walk.method, tables.method) == ("walk", found)
         assert walk.copied == tables.copied
         assert walk.removed == tables.removed
         for engine in engines:

@@ -44,6 +44,7 @@ class Volume:
     path: Path
     image: Path | None = None
     device: str = ""
+    held: int = -1
 
     def remount(self, options: str) -> None:
         """Change the options of the mount."""
@@ -87,7 +88,7 @@ def volume(
         _run("umount", str(path))
         path.rmdir()
         if mounted.image is not None:
-            _run("losetup", "--detach", mounted.device)
+            os.close(mounted.held)
             mounted.image.unlink()
 
 
@@ -99,12 +100,15 @@ def _on_loop(
     _run(*MAKE[kind], *options, str(image))
     # past the cache of what holds the file: what is unmounted is forgotten then
     device = _run("losetup", "--find", "--show", "--direct-io=on", str(image)).strip()
+    # detached when nobody has it open any more, which is when this process ends
+    held = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+    _run("losetup", "--detach", device)
     try:
         _run("mount", "-t", kind, device, str(path))
     except NoVolumeError:
-        _run("losetup", "--detach", device)
+        os.close(held)
         raise
-    return Volume(kind, path, image, device)
+    return Volume(kind, path, image, device, held)
 
 
 def _run(*command: str) -> str:

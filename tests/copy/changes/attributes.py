@@ -43,7 +43,8 @@ def link_attribute(tree: Tree) -> None:
 
 def remove_attribute(tree: Tree) -> None:
     """Remove extended attributes, ACLs and capabilities."""
-    chosen = tree.random.sample(tree.files + tree.folders, 40)
+    chosen = [*tree.folders, *tree.random.sample(tree.files, min(40, len(tree.files)))]
+    tree.random.shuffle(chosen)
     with_some = ((path, os.listxattr(path)) for path in chosen)
     path, names = next((path, names) for path, names in with_some if names)
     for name in names:
