@@ -42,9 +42,8 @@ FLAG_LETTERS = {
     0x40000000: "F",
 }
 FLAGS_OF_USERS = sum(FLAG_LETTERS)
-# immutable and append-only; and nodump, the third that most file systems keep
+# immutable and append-only
 FLAGS_THAT_FORBID = 0x30
-FLAGS_KEPT = 0x70
 _FS_IOC_GETFLAGS = 0x80086601
 _FS_IOC_SETFLAGS = 0x40086602
 _FS_IOC_FSGETXATTR = 0x801C581F
@@ -122,10 +121,15 @@ def add_flags(descriptor: int, flags: int) -> int:
 
 
 def clear_flags(descriptor: int, flags: int) -> None:
-    """Take flags away, where that is allowed."""
+    """Take flags away; where that is refused, at least those that forbid to write."""
     here = get_flags(descriptor)
-    if here is not None and here & flags:
-        _set_flags(descriptor, here & ~flags)
+    if (
+        here is not None
+        and here & flags
+        and not _set_flags(descriptor, here & ~flags)
+        and here & FLAGS_THAT_FORBID
+    ):
+        _set_flags(descriptor, here & ~FLAGS_THAT_FORBID)
 
 
 def _set_flags(descriptor: int, flags: int) -> bool:

@@ -92,19 +92,20 @@ class Attributes:
 
     def carry_flags(self, old: int, new: int, not_kept: NotKept) -> None:
         """Give `new` the flags of chattr(1) that `old` has; the last thing of all."""
-        if not self._asks_flags:
-            return
-        flags = syscalls.get_flags(old)
-        if flags is None:
-            # a file system without flags has none on any file
-            self._asks_flags = False
-            return
-        wanted = flags & syscalls.FLAGS_OF_USERS
+        wanted = self.flags(old)
         if wanted:
             lost = wanted & ~syscalls.add_flags(new, wanted)
             for flag, letter in syscalls.FLAG_LETTERS.items():
                 if lost & flag:
                     not_kept(f"flag {letter} of chattr")
+
+    def flags(self, old: int) -> int:
+        """Return the flags that a user has set."""
+        flags = syscalls.get_flags(old) if self._asks_flags else 0
+        if flags is None:
+            # a file system without flags has none on any file
+            self._asks_flags, flags = False, 0
+        return flags & syscalls.FLAGS_OF_USERS
 
 
 def _remove_others(new: Place, names: list[str]) -> None:
@@ -132,7 +133,7 @@ def make_plain(folder: int) -> None:
 
     Its own ACL, mode and flags come last, when its content is complete.
     """
-    syscalls.clear_flags(folder, syscalls.FLAGS_KEPT)
+    syscalls.clear_flags(folder, syscalls.FLAGS_OF_USERS)
     with suppress(OSError):
         os.removexattr(folder, DEFAULT_ACL)
     mode = os.fstat(folder).st_mode

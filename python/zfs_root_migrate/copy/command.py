@@ -87,21 +87,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _wrong(args: argparse.Namespace) -> str:
     """Say what is wrong with the command line, or nothing."""
-    for path in (args.source, args.destination):
-        if not Path(path).is_dir():
-            return f"{path} is no directory"
-    source, destination = Path(args.source).resolve(), Path(args.destination).resolve()
-    for one, other in ((source, destination), (destination, source)):
-        if one.is_relative_to(other) and not _is_left_out(one, other, args.exclude):
-            return f"{one} lies in {other}: leave it out by --exclude"
+    if args.jobs < 0:
+        return f"--jobs {args.jobs}: a number of workers, or 0 for one that suits"
     for path in args.exclude:
         if not path.startswith("/") or path.endswith("/"):
             return f"--exclude {path}: a path with a leading slash, and none at its end"
+    for path in (args.source, args.destination):
+        if not Path(path).is_dir():
+            return f"{path} is no directory"
+    return _overlap(args)
+
+
+def _overlap(args: argparse.Namespace) -> str:
+    """Say what lies within what is copied, or nothing."""
+    source, destination = Path(args.source).resolve(), Path(args.destination).resolve()
+    places = [(source, destination), (destination, source)]
     if args.state is not None:
-        place = Path(args.state).resolve()
-        for top in (source, destination):
-            if place.is_relative_to(top) and not _is_left_out(place, top, args.exclude):
-                return f"--state {args.state} lies in {top}: leave it out by --exclude"
+        state = Path(args.state).resolve()
+        places += [(state, source), (state, destination)]
+    for one, other in places:
+        if one.is_relative_to(other) and not _is_left_out(one, other, args.exclude):
+            return f"{one} lies in {other}: leave it out by --exclude"
     return ""
 
 

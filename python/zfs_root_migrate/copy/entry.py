@@ -14,6 +14,9 @@ SMALL = 64 << 10
 CHUNK = 4 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_UNNAMED = os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC
+# what a file system without files that have no name says, open(2)
+_NO_UNNAMED = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 _BLOCK = 512
 
 
@@ -52,19 +55,54 @@ class Entries:
     def regular(
         self, old: int, before: os.stat_result, folder: int, name: str, lost: NotKept
     ) -> None:
-        """Make the file `name` from the open `old`; half a file is taken away again."""
+        """Make the file `name` from the open `old`; half a file is taken away again.
+
+        Flags come after this, as a file that may not be changed gets no other names.
+        """
         new = os.open(name, _MAKE, before.st_mode & 0o777, dir_fd=folder)
         try:
             try:
-                self._content(old, new, before)
-                self._attributes.carry(old, new, before, lost, made=True)
-                os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
-                self._attributes.carry_flags(old, new, lost)
+                self._fill(old, new, before, lost)
             finally:
                 os.close(new)
         except BaseException:
             os.unlink(name, dir_fd=folder)
             raise
+
+    def replace(
+        self, old: int, before: os.stat_result, folder: int, name: str, lost: NotKept
+    ) -> None:
+        """Make `name` anew where something is; that goes when the new file is whole."""
+        try:
+            new = os.open(".", _UNNAMED, before.st_mode & 0o777, dir_fd=folder)
+        except OSError as error:
+            if error.errno not in _NO_UNNAMED:
+                raise
+            remove(folder, name)
+            self.regular(old, before, folder, name, lost)
+            return
+        try:
+            self._fill(old, new, before, lost)
+            remove(folder, name)
+            # linkat(2): the way to give such a file its name
+            os.link(f"/proc/self/fd/{new}", name, dst_dir_fd=folder)
+        finally:
+            os.close(new)
+
+    def _fill(self, old: int, new: int, before: os.stat_result, lost: NotKept) -> None:
+        self._content(old, new, before)
+        self._attributes.carry(old, new, before, lost, made=True)
+        os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    def give_flags(self, old: int, folder: int, name: str, lost: NotKept) -> None:
+        """Give a file that has all its names what chattr(1) has set on the old one."""
+        if not self._attributes.flags(old):
+            return
+        new = os.open(name, _READ, dir_fd=folder)
+        try:
+            self._attributes.carry_flags(old, new, lost)
+        finally:
+            os.close(new)
 
     def _content(self, old: int, new: int, before: os.stat_result) -> None:
         size = before.st_size

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from zfs_root_migrate.copy.attributes import make_plain
 from zfs_root_migrate.copy.clearing import Clearing
 from zfs_root_migrate.copy.entry import Entries
-from zfs_root_migrate.copy.ledger import DOUBTFUL, Listing, Writer, void
+from zfs_root_migrate.copy.ledger import DOUBTFUL, Listing, Writer, mark, void
 from zfs_root_migrate.copy.names import Names, Visit
 from zfs_root_migrate.copy.order import Tally
 from zfs_root_migrate.copy.problems import GONE
@@ -93,7 +93,11 @@ class Folders:
         ledger = self._sides.ledger
         then = None
         if ledger is not None and here.known == KNOWN:
-            then = ledger.find(here.before.st_ino)
+            if ledger.is_at(here.before.st_ino, here.parent, here.path):
+                then = ledger.find(here.before.st_ino)
+            else:
+                # it was away, and this pass or the one before has seen it there
+                here.known = FRESH
         if then is not None and then.ctime == here.before.st_ctime_ns:
             self._same_names(here, then)
         else:
@@ -144,17 +148,21 @@ class Folders:
     # a directory that is read anew
 
     def _names(self, here: Visit, then: Listing | None) -> None:
-        known: dict[str, tuple[int, int]] = {}
+        known: dict[str, tuple[int, int, int]] = {}
         if then is not None:
-            known = dict(
-                zip(then.names, zip(then.inodes, then.ctimes, strict=True), strict=True)
-            )
+            rows = zip(then.inodes, then.ctimes, then.kinds, strict=True)
+            known = dict(zip(then.names, rows, strict=True))
         skipped = self._sides.rules.skipped.get(here.path, ())
         there: dict[str, bool] = {}
         if here.known != MADE:
             there = self._clearing.names(here.new, skipped)
             make_plain(here.new)
-        now = Listing(here.before.st_ino, here.parent, self._sides.trusted(here.before))
+        now = Listing(
+            here.before.st_ino,
+            here.parent,
+            self._sides.trusted(here.before),
+            mark(here.path),
+        )
         if here.path in self._sides.rules.leads:
             now.ctime = DOUBTFUL
         try:
@@ -177,29 +185,22 @@ class Folders:
         self,
         here: Visit,
         entry: "os.DirEntry[str]",
-        known: dict[str, tuple[int, int]],
+        known: dict[str, tuple[int, int, int]],
         there: dict[str, bool],
         now: Listing,
     ) -> None:
         name, was = entry.name, known.get(entry.name)
         is_there = name in there
         if entry.is_dir(follow_symlinks=False):
-            # not what the directory says: the two differ where file systems overlap
-            inode = self._inode(here, entry)
-            if inode and self._make_directory(here, name, there.get(name)):
-                is_known = was is not None and was[0] == inode and is_there
-                how = KNOWN if is_known else FRESH if is_there else MADE
-                now.add(name, inode, 1, _DIRECTORY)
-                if how != KNOWN or self._sides.descends:
-                    self._below(here, name, inode, how)
+            self._directory(here, entry, was, there.get(name), now)
             return
         self._tally.files += 1
         if was is not None and is_there and not there[name]:
             with suppress(OSError):
                 stat_now = os.stat(name, dir_fd=here.old, follow_symlinks=False)
-                if (stat_now.st_ino, stat_now.st_ctime_ns) == was:
+                if (stat_now.st_ino, stat_now.st_ctime_ns) == was[:2]:
                     self._tally.unchanged += 1
-                    now.add(name, *was, stat_now.st_mode >> 12)
+                    now.add(name, *was)
                     return
         if there.get(name):
             self._clearing.take_away(here.new, name, here.path, is_directory=True)
@@ -209,6 +210,33 @@ class Folders:
             now.ctime = DOUBTFUL
         else:
             now.add(name, *done)
+
+    def _directory(
+        self,
+        here: Visit,
+        entry: "os.DirEntry[str]",
+        was: tuple[int, int, int] | None,
+        there: bool | None,
+        now: Listing,
+    ) -> None:
+        """See that a directory is there; what is in it is looked at later."""
+        name, ledger = entry.name, self._sides.ledger
+        # not what the directory says: the two differ where file systems overlap
+        inode = self._inode(here, entry)
+        if not inode or not self._make_directory(here, name, there):
+            return
+        is_known = (
+            bool(there)
+            and ledger is not None
+            # its number may have been a file's before
+            and was is not None
+            and (was[0], was[2]) == (inode, _DIRECTORY)
+            and ledger.is_at(inode, here.before.st_ino, name)
+        )
+        how = KNOWN if is_known else FRESH if there else MADE
+        now.add(name, inode, 1, _DIRECTORY)
+        if how != KNOWN or self._sides.descends:
+            self._below(here, name, inode, how)
 
     def _inode(self, here: Visit, entry: "os.DirEntry[str]") -> int:
         try:
@@ -261,7 +289,8 @@ class Folders:
         path, inode, parent, _ = task
         self._one.source_failed(path, error)
         if error.errno not in GONE and self._writer is not None:
-            self._writer.write(Listing(inode, parent, DOUBTFUL).encode())
+            listing = Listing(inode, parent, DOUBTFUL, mark(path))
+            self._writer.write(listing.encode())
 
 
 def finish(

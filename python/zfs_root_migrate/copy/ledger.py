@@ -14,6 +14,7 @@ import json
 import mmap
 import os
 import struct
+import zlib
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from zfs_root_migrate.journal import write_state
 
-_HEAD = struct.Struct("<4sIQQqIIII")
+_HEAD = struct.Struct("<4sIQQqIIIII")
 _MAGIC = b"dir1"
 _SCHEMA = "zfs-root-migrate/copied"
 _VERSION = 1
@@ -34,12 +35,15 @@ class Listing:
     """One directory as it was copied: names with inode, change time (ns) and kind.
 
     `kinds` are the file type bits of the mode, shifted to one byte each. `ctime` is the
-    directory's own.
+    directory's own. `parent` is the inode of the directory that held it then, and
+    `mark` stands for its name there: one that has moved since is not at the
+    destination's place for it, even if it was moved back.
     """
 
     inode: int
     parent: int
     ctime: int
+    mark: int = 0
     names: list[str] = field(default_factory=list)
     inodes: "array[int]" = field(default_factory=lambda: array("Q"))
     ctimes: "array[int]" = field(default_factory=lambda: array("q"))
@@ -62,7 +66,7 @@ class Listing:
             (
                 _HEAD.pack(
                     *(_MAGIC, length, self.inode, self.parent, self.ctime),
-                    *(count, len(names), doubtful, 0),
+                    *(count, len(names), doubtful, self.mark, 0),
                 ),
                 self.inodes.tobytes(),
                 self.ctimes.tobytes(),
@@ -74,7 +78,12 @@ class Listing:
 
 def void(inode: int) -> bytes:
     """Return the record that takes back what earlier ones say of a directory."""
-    return _HEAD.pack(_MAGIC, _HEAD.size, inode, 0, DOUBTFUL, 0, 0, 0, 1)
+    return _HEAD.pack(_MAGIC, _HEAD.size, inode, 0, DOUBTFUL, 0, 0, 0, 0, 1)
+
+
+def mark(path: str) -> int:
+    """Return what stands for the last name of a path."""
+    return zlib.crc32(os.fsencode(path.rpartition("/")[2]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,9 +222,8 @@ class Ledger:
         place = 0
         sizes: dict[int, int] = {}
         while place + _HEAD.size <= self._length:
-            magic, length, inode, _, _, _, _, doubtful, gone = _HEAD.unpack_from(
-                self._data, place
-            )
+            head = _HEAD.unpack_from(self._data, place)
+            magic, length, inode, *_, doubtful, _, gone = head
             if magic != _MAGIC or place + length > self._length:
                 self.is_complete = False
                 break
@@ -239,6 +247,14 @@ class Ledger:
         """Return what is known of a directory."""
         place = self._places.get(inode)
         return None if place is None else _decode(self._data, place)
+
+    def is_at(self, inode: int, parent: int, path: str) -> bool:
+        """Tell whether this is where a directory was when it was copied."""
+        place = self._places.get(inode)
+        if place is None:
+            return False
+        head = _HEAD.unpack_from(self._data, place)
+        return (head[3], head[8]) == (parent, mark(path))
 
     def held_by(
         self, changed: set[int], *, with_doubtful: bool = True
@@ -306,7 +322,8 @@ class Ledger:
 
 
 def _decode(data: mmap.mmap | bytes, place: int) -> Listing:
-    _, length, inode, parent, ctime, count, size, _, _ = _HEAD.unpack_from(data, place)
+    head = _HEAD.unpack_from(data, place)
+    _, length, inode, parent, ctime, count, size, _, named, _ = head
     start = place + _HEAD.size
     inodes, ctimes = array("Q"), array("q")
     inodes.frombytes(data[start : start + 8 * count])
@@ -314,7 +331,7 @@ def _decode(data: mmap.mmap | bytes, place: int) -> Listing:
     kinds = bytearray(data[start + 16 * count : start + 17 * count])
     blob = data[place + length - size : place + length]
     names = os.fsdecode(blob).split("\0") if count else []
-    return Listing(inode, parent, ctime, names, inodes, ctimes, kinds)
+    return Listing(inode, parent, ctime, named, names, inodes, ctimes, kinds)
 
 
 def _inodes(data: mmap.mmap | bytes, place: int) -> "array[int]":

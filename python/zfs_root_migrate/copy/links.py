@@ -96,10 +96,32 @@ class Linker:
                     self._one.not_brought(f"{path}/{name}", failure)
                 else:
                     done.append((path, name))
+            if done:
+                self._give_flags(inode, here, first, *done[0])
         finally:
             if here >= 0:
                 os.close(here)
         return inode, ctime, kind, done
+
+    def _give_flags(
+        self, inode: int, new: int, made: str, path: str, name: str
+    ) -> None:
+        """Set what chattr(1) has set, now that all names are there."""
+        try:
+            old = open_directory(self._sides.source, path)
+            try:
+                file, before = self._one.entries.open(old, name)
+            finally:
+                os.close(old)
+        except (SourceError, ChangedError, OSError):
+            # a device, or gone since: its change time says so to the next pass
+            return
+        try:
+            if before.st_ino == inode:
+                lost = self._one.lost(f"{path}/{name}")
+                self._one.entries.give_flags(file, new, made, lost)
+        finally:
+            os.close(file)
 
     def _copy(self, inode: int, path: str, name: str) -> tuple[int, int, int]:
         """Copy the first name; return change time, kind, and its open directory."""
@@ -129,8 +151,7 @@ class Linker:
         file, before = entries.open(old, name)
         try:
             _same(inode, before)
-            remove(new, name)
-            entries.regular(file, before, new, name, lost)
+            entries.replace(file, before, new, name, lost)
         finally:
             os.close(file)
         return before

@@ -98,9 +98,9 @@ class Names:
         old, before = self.entries.open(here.old, name)
         try:
             if before.st_nlink == 1:
-                if is_there:
-                    remove(here.new, name)
-                self.entries.regular(old, before, here.new, name, lost)
+                make = self.entries.replace if is_there else self.entries.regular
+                make(old, before, here.new, name, lost)
+                self.entries.give_flags(old, here.new, name, lost)
         finally:
             os.close(old)
         return before
