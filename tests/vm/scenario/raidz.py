@@ -1,6 +1,6 @@
 """RAID-Z over three small disks, with a power cut in mid-copy."""
 
-from tests.vm.scenario import package, state
+from tests.vm.scenario import share, state
 from tests.vm.scenario.lab import Lab
 from tests.vm.scenario.migration import ROOT
 from tests.vm.scenario.parts import Scenario
@@ -26,9 +26,8 @@ class Raidz(Scenario):
 
     def boot_old(self) -> None:
         """Boot the old disk with three blank ones."""
-        package.place_files(self.lab.share)
+        share.place_files(self.lab.share)
         self._guest = self.lab.boot("old disk", self.old, *self.new)
-        package.install(self.guest)
 
     def choose(self) -> None:
         """Choose RAID-Z and the three disks by their numbers in the list."""
