@@ -6,7 +6,6 @@ long as the command; the log has every command for good.
 """
 
 import os
-from pathlib import Path
 
 from zfs_root_migrate import plan as planning
 from zfs_root_migrate import runner
@@ -15,15 +14,15 @@ from zfs_root_migrate.environments import Environments, Removal, plan_removal
 from zfs_root_migrate.errors import InterruptedRunError, MigrateError, UsageError
 from zfs_root_migrate.executor import Executor
 from zfs_root_migrate.facts.environments import gather_environments
-from zfs_root_migrate.journal import Journal, Lock
-from zfs_root_migrate.output import Log, Reporter, Terminal
-from zfs_root_migrate.paths import LOCK, LOG
+from zfs_root_migrate.journal import Lock
+from zfs_root_migrate.output import Terminal
+from zfs_root_migrate.paths import LOCK
 from zfs_root_migrate.plan import Plan
 from zfs_root_migrate.reader import Reader
 from zfs_root_migrate.steps.grub import DEFAULT
 from zfs_root_migrate.steps.menu import SCRIPT
+from zfs_root_migrate.workbench import open_passing
 from zfs_root_migrate.workflow import Confirm
-from zfs_root_migrate.world import LiveWorld, Passes
 
 
 def look(reader: Reader) -> Environments:
@@ -80,22 +79,18 @@ def _removal_question(removal: Removal) -> str:
 
 
 def _carry_out(terminal: Terminal, plan: Plan) -> None:
-    reporter = Reporter(terminal, Log(LOG))
-    world = LiveWorld(reporter, passes=Passes)
-    executor = Executor(world, Journal(Path(os.devnull)), reporter)
-    try:
-        executor.run(plan)
-    except MigrateError:
-        _take_back(terminal, executor, plan)
-        raise
-    except KeyboardInterrupt:
-        _take_back(terminal, executor, plan)
-        raise InterruptedRunError(
-            "interrupted; what can be taken back was taken back",
-            resolution="zfs-root-migrate environments",
-        ) from None
-    finally:
-        world.close()
+    with open_passing(terminal) as executor:
+        try:
+            executor.run(plan)
+        except MigrateError:
+            _take_back(terminal, executor, plan)
+            raise
+        except KeyboardInterrupt:
+            _take_back(terminal, executor, plan)
+            raise InterruptedRunError(
+                "interrupted; what can be taken back was taken back",
+                resolution="zfs-root-migrate environments",
+            ) from None
 
 
 def _take_back(terminal: Terminal, executor: Executor, plan: Plan) -> None:

@@ -10,6 +10,8 @@ SEAL = "zfs-root-migrate:seal"
 SNAPSHOT = "sealed"
 # there where a pass is to be made while the system goes down, and how it is started
 ARMED = "/etc/conf.d/zfs-root-migrate-seal"
+ARMED_SCRIPT = "/etc/init.d/zfs-root-migrate-seal"
+ARMED_LINK = "/etc/runlevels/shutdown/zfs-root-migrate-seal"
 PORTAGE = "/etc/portage"
 # the name of our own files there; Portage reads what is neither hidden nor ends in ~
 OWN_NAME = "zfs-root-migrate"

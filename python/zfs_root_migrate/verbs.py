@@ -1,11 +1,9 @@
 """What each verb shows and asks, between the command line and the workflow."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from zfs_root_migrate import (
     codec,
@@ -18,13 +16,8 @@ from zfs_root_migrate import (
     workflow,
 )
 from zfs_root_migrate import plan as planning
-from zfs_root_migrate.environment_reports import (
-    environments_data,
-    environments_text,
-    porcelain,
-)
-from zfs_root_migrate.environment_workflow import change, look, plan_change
-from zfs_root_migrate.environments import Environments
+from zfs_root_migrate.asking import confirmer, show_json
+from zfs_root_migrate.environment_verbs import environments
 from zfs_root_migrate.errors import ExitStatus, UsageError
 from zfs_root_migrate.facts import dump_facts
 from zfs_root_migrate.finding import explain
@@ -40,6 +33,7 @@ from zfs_root_migrate.sessions import (
     read_text,
     settings_path,
 )
+from zfs_root_migrate.settings_file import change_settings
 from zfs_root_migrate.steps.copying import left_hidden, left_out, left_out_mounts
 from zfs_root_migrate.steps.sealing import left_behind
 
@@ -49,23 +43,18 @@ def dispatch(terminal: Terminal, args: argparse.Namespace) -> int:
     return _VERBS[args.verb](terminal, args)
 
 
-def _show_json(terminal: Terminal, kind: str, data: dict[str, Any]) -> None:
-    head = {"schema": f"zfs-root-migrate/{kind}", "version": 1}
-    terminal.result(json.dumps({**head, **data}, indent=1))
-
-
 def _check(terminal: Terminal, args: argparse.Namespace) -> int:
     if args.explain:
         terminal.result(explain(args.explain))
         return ExitStatus.DONE
     session = open_session(terminal, args)
-    asking = _confirmer(terminal, args) if args.ask else None
+    asking = confirmer(terminal, args) if args.ask else None
     fixed = fixing.carry_out(session, fix=args.fix, show=args.pretend, confirm=asking)
     findings = session.findings()
     if args.json:
         data = reports.check_data(findings)
         kind = "fix" if fixed else "check"
-        _show_json(terminal, kind, {**(fixed.data if fixed else {}), **data})
+        show_json(terminal, kind, {**(fixed.data if fixed else {}), **data})
     else:
         text = reports.check_text(
             findings,
@@ -103,7 +92,7 @@ def _list(terminal: Terminal, args: argparse.Namespace) -> int:
     data = reports.choices(session.config, session.facts())
     wanted = {args.what: data[args.what]} if args.what else data
     if args.json:
-        _show_json(terminal, "list", wanted)
+        show_json(terminal, "list", wanted)
     else:
         terminal.result(reports.choices_text(wanted, colour=terminal.colour_out))
     return ExitStatus.DONE
@@ -118,7 +107,7 @@ def _show(terminal: Terminal, args: argparse.Namespace) -> int:
             name: {"value": v, "default": d, "comes_to": comes_to.get(name, "")}
             for name, v, d in rows
         }
-        _show_json(terminal, "show", {"settings": data})
+        show_json(terminal, "show", {"settings": data})
     else:
         terminal.result(reports.settings_text(rows, comes_to))
     return ExitStatus.DONE
@@ -134,7 +123,7 @@ def _set(terminal: Terminal, args: argparse.Namespace) -> int:
         config.parse_setting(args.name, words)
     path = settings_path(args)
     text = read_text(str(path)) if path.exists() else ""
-    changed = config.change_settings(text, args.name, words)
+    changed = change_settings(text, args.name, words)
     config.read_settings(changed, str(path))
     try:
         _write(path, changed)
@@ -166,7 +155,7 @@ def _plan(terminal: Terminal, args: argparse.Namespace) -> int:
             "layout": codec.encode(layout),
             "steps": codec.encode(plan.steps),
         }
-        _show_json(terminal, "plan", data)
+        show_json(terminal, "plan", data)
         return ExitStatus.DONE
     skipped = (
         *left_out_mounts(session.config, session.facts()),
@@ -183,21 +172,9 @@ def _run(terminal: Terminal, args: argparse.Namespace) -> int:
         return _plan(terminal, args)
     workflow.require_root("run")
     session = open_session(terminal, args)
-    workflow.run(session, _confirmer(terminal, args))
+    workflow.run(session, confirmer(terminal, args))
     terminal.result(status.status_line(*workflow.current_phase(session)))
     return ExitStatus.DONE
-
-
-def _confirmer(terminal: Terminal, args: argparse.Namespace) -> Callable[[str], bool]:
-    def confirm(question: str) -> bool:
-        if getattr(args, "yes", False):
-            return True
-        if not terminal.live:
-            way = "give --yes to go ahead" if "yes" in args else "leave --ask out"
-            raise UsageError("nobody is there to ask", resolution=way)
-        return terminal.ask(f"{question} [yes/no]").lower() in ("yes", "y")
-
-    return confirm
 
 
 def _sync(terminal: Terminal, args: argparse.Namespace) -> int:
@@ -231,7 +208,7 @@ def _status(terminal: Terminal, args: argparse.Namespace) -> int:
     now, recorded = workflow.current_phase(session)
     if args.json:
         data = status.status_data(now, recorded, session.state.records())
-        _show_json(terminal, "status", data)
+        show_json(terminal, "status", data)
     else:
         at_work = journal.holder(LOCK)
         text = status.status_text(now, recorded, session.state.records(), at_work)
@@ -241,7 +218,7 @@ def _status(terminal: Terminal, args: argparse.Namespace) -> int:
 
 def _undo(terminal: Terminal, args: argparse.Namespace) -> int:
     workflow.require_root("undo")
-    confirm = _confirmer(terminal, args)
+    confirm = confirmer(terminal, args)
     undone = workflow.undo(open_recorded(terminal), confirm)
     said = fixing.take_away(confirm)
     if undone:
@@ -274,7 +251,7 @@ def _mirror(terminal: Terminal, args: argparse.Namespace) -> int:
 
     def agreed() -> bool:
         question = "Destroy everything on the old disk? There is no turning back."
-        return _confirmer(terminal, args)(question)
+        return confirmer(terminal, args)(question)
 
     workflow.mirror(session, confirm)
     terminal.result(status.status_line(*workflow.current_phase(session)))
@@ -287,40 +264,6 @@ def _mirror_plan(terminal: Terminal, session: workflow.Session) -> int:
         raise UsageError("no migration was begun", resolution="zfs-root-migrate status")
     plan = planning.plan_mirror(recorded.config, recorded.facts, session.facts())
     terminal.result(reports.steps_text(plan))
-    return ExitStatus.DONE
-
-
-def _environments(terminal: Terminal, args: argparse.Namespace) -> int:
-    reader = open_recorded(terminal).reader
-    if args.action == "list":
-        return _list_environments(terminal, args, look(reader))
-    if args.name is None:
-        raise UsageError(f"`environments {args.action}` needs the name of one")
-    if args.pretend:
-        plan = plan_change(look(reader), args.action, args.name)
-        terminal.result(reports.steps_text(plan))
-        return ExitStatus.DONE
-    workflow.require_root(f"environments {args.action}")
-    asks = args.ask or args.action == "destroy"
-    confirm = _confirmer(terminal, args) if asks else None
-    terminal.result(change(terminal, reader, args.action, args.name, confirm))
-    return ExitStatus.DONE
-
-
-def _list_environments(
-    terminal: Terminal, args: argparse.Namespace, now: Environments
-) -> int:
-    if args.name is not None:
-        raise UsageError(
-            f"`environments list` takes no name: {args.name}",
-            resolution="zfs-root-migrate help environments",
-        )
-    if args.json:
-        _show_json(terminal, "environments", environments_data(now))
-    elif args.porcelain:
-        terminal.result(porcelain(now))
-    else:
-        terminal.result(environments_text(now, colour=terminal.colour_out))
     return ExitStatus.DONE
 
 
@@ -338,5 +281,5 @@ _VERBS: dict[str, Callable[[Terminal, argparse.Namespace], int]] = {
     "status": _status,
     "undo": _undo,
     "mirror": _mirror,
-    "environments": _environments,
+    "environments": environments,
 }

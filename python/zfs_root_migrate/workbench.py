@@ -1,5 +1,6 @@
 """An executor on this machine, with journal and log. Part of the rim."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,17 @@ def open_executor(
     world = LiveWorld(reporter, passes=lambda: passes(journal.records))
     try:
         yield Executor(world, journal, reporter)
+    finally:
+        world.close()
+
+
+@contextmanager
+def open_passing(terminal: Terminal) -> Iterator[Executor]:
+    """Give an executor whose journal nobody reads later; the log is kept."""
+    reporter = Reporter(terminal, Log(LOG))
+    world = LiveWorld(reporter, passes=Passes)
+    try:
+        yield Executor(world, Journal(Path(os.devnull)), reporter)
     finally:
         world.close()
 

@@ -1,8 +1,10 @@
 """A copy of the checkout that is published: a git repository, with a release of it."""
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from overlay import release
@@ -43,10 +45,25 @@ def copy_checkout(place: Path) -> None:
             shutil.copy(CHECKOUT / name, place / name)
 
 
-def publish(work: Path, distfiles: Path, uri: str) -> None:
-    """Copy the checkout, as if it lived at an address; write its release tarball."""
+def allow_python(work: Path, minor: int) -> None:
+    """Let the ebuilds be built for a Python that has left Gentoo, where need be."""
+    for path in work.glob("*-*/*/*.ebuild"):
+        text = path.read_text()
+        oldest = re.search(r"python3_{(\d+)\.\.", text)
+        if oldest and minor < int(oldest[1]):
+            path.write_text(text.replace(oldest[0], f"python3_{{{minor}.."))
+
+
+def publish(
+    work: Path, distfiles: Path, uri: str, python: int = sys.version_info.minor
+) -> None:
+    """Copy the checkout, as if it lived at an address; write its release tarball.
+
+    `python` is the minor version of the Python that it is going to be built for.
+    """
     copy_checkout(work)
     set_home(Home(uri, "nobody@example.org"), work)
+    allow_python(work, python)
     commit_all(work)
     name, content = release.tarball(work, "HEAD")
     distfiles.mkdir(parents=True, exist_ok=True)

@@ -15,11 +15,13 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.overlay.stub import PACKAGES, PROFILE, write_master
+from tests.overlay.stub import PROFILE, PYTHONS, packages, write_master
 from tests.portage.gentoo import package_of
 from tests.portage.pythons import VERSIONS, environment
 from tests.portage.tree import write_files
 
+# which packages are built for
+PYTHON = f"3.{sys.version_info.minor}"
 # what Gentoo's eclasses depend on and ours do not
 BESIDE = ("dev-lang/python-exec", "dev-python/installer")
 MAKE_CONF = """\
@@ -32,6 +34,8 @@ FEATURES="-merge-sync -merge-wait -news"
 GENTOO_MIRRORS=""
 CLEAN_DELAY="0"
 EMERGE_WARNING_DELAY="0"
+PYTHON_TARGETS="{target}"
+PYTHON_SINGLE_TARGET="{target}"
 PORTAGE_ELOG_CLASSES="log warn error"
 PORTAGE_ELOG_SYSTEM="save"
 """
@@ -68,10 +72,12 @@ class Scratch:
             (prefix / "bin/python", prefix / "bin" / program, *words),
             env={
                 "PATH": f"{self.root}/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                # git-r3 changes git's global configuration, which is there then; were
+                # it /dev/null, git would put a file in place of the device
                 "HOME": str(self.place),
+                "GIT_CONFIG_NOSYSTEM": "1",
                 "LC_ALL": "C.UTF-8",
                 "NO_COLOR": "1",
-                "GIT_CONFIG_GLOBAL": "/dev/null",
                 "PORTAGE_OVERRIDE_EPREFIX": str(self.root),
                 "PORTAGE_USERNAME": account,
                 "PORTAGE_GRPNAME": account,
@@ -96,10 +102,17 @@ class Scratch:
         """Write one of Portage's configuration files."""
         write_files(self.portage, {name: text})
 
+    @property
+    def command(self) -> Path:
+        """The command that was merged, beside what python-exec would make of it."""
+        link = self.root / "usr/bin/zfs-root-migrate"
+        real = self.root / f"usr/lib/python-exec/python{PYTHON}/zfs-root-migrate"
+        return real if link.is_symlink() else link
+
     def installed(self, *words: str) -> Done:
         """Run the command that was merged."""
         return subprocess.run(
-            (self.root / "usr/bin/zfs-root-migrate", *words),
+            (self.command, *words),
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
             cwd="/",
             capture_output=True,
@@ -114,7 +127,7 @@ def prepare(place: Path, gentoo: Path | None) -> Scratch:
     scratch = Scratch(place)
     if gentoo is None:
         gentoo = place / "gentoo"
-        write_master(gentoo)
+        write_master(gentoo, tuple({*PYTHONS, PYTHON}))
     for name in ("distfiles", "packages", "tmp"):
         (place / name).mkdir()
     for name in ("var/db/pkg", "var/lib/portage", "var/cache/edb", "var/tmp", "share"):
@@ -125,7 +138,8 @@ def prepare(place: Path, gentoo: Path | None) -> Scratch:
         (scratch.root / "usr/bin/gtar").symlink_to(str(shutil.which("tar")))
     share = environment("portage", VERSIONS[0]) / "share/portage"
     (scratch.root / "share/portage").symlink_to(share)
-    scratch.write("make.conf", MAKE_CONF.format(place=place))
+    target = f"python{PYTHON.replace('.', '_')}"
+    scratch.write("make.conf", MAKE_CONF.format(place=place, target=target))
     scratch.write(
         "repos.conf/gentoo.conf",
         f"[DEFAULT]\nmain-repo = gentoo\n[gentoo]\nlocation = {gentoo}\n"
@@ -148,9 +162,9 @@ def _make_python(prefix: Path) -> None:
 
 def provide(scratch: Scratch, gentoo: Path | None, *but: str) -> None:
     """Take everything for installed that is depended upon, with a few exceptions."""
-    versions = list(PACKAGES)
+    versions = list(packages((PYTHON,)))
     if gentoo is not None:
-        names = {package_of(cpv) for cpv in PACKAGES} | set(BESIDE)
+        names = {package_of(cpv) for cpv in versions} | set(BESIDE)
         found = (one for name in names for one in (gentoo / name).glob("*.ebuild"))
         versions = sorted(f"{one.parents[1].name}/{one.stem}" for one in found)
     lines = [cpv for cpv in versions if package_of(cpv) not in but]

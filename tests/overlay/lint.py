@@ -66,11 +66,16 @@ class Lint:
         )
 
 
-def prepare(place: Path) -> Lint:
-    """Copy the repository, and write its master and Portage's configuration."""
+def prepare(place: Path, master: Path | None = None) -> Lint:
+    """Copy the repository, and write Portage's configuration.
+
+    Without a master, the small one is written.
+    """
     lint = Lint(place)
     (place / "venv").symlink_to(environment("pkgcheck", PKGCHECK))
-    write_master(place / "gentoo")
+    if master is None:
+        master = place / "gentoo"
+        write_master(master)
     for name in (*CATEGORIES, "metadata", "profiles"):
         shutil.copytree(
             CHECKOUT / name,
@@ -83,12 +88,10 @@ def prepare(place: Path) -> Lint:
         place / "etc/portage",
         {
             "repos.conf": f"[DEFAULT]\nmain-repo = gentoo\n"
-            f"[gentoo]\nlocation = {place / 'gentoo'}\n"
+            f"[gentoo]\nlocation = {master}\n"
             f"[zfs]\nlocation = {lint.copy}\n",
             "make.conf": "",
         },
     )
-    (place / "etc/portage/make.profile").symlink_to(
-        place / "gentoo/profiles" / PROFILE
-    )
+    (place / "etc/portage/make.profile").symlink_to(master / "profiles" / PROFILE)
     return lint

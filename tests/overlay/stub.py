@@ -36,7 +36,6 @@ PACKAGES = {
     "dev-build/autoconf-1": "",
     "dev-build/automake-1": "",
     "dev-build/libtool-1": "",
-    **{f"dev-lang/python-{v}": f'SLOT="{v}"' for v in PYTHONS},
     "dev-lang/perl-5": "",
     "dev-libs/openssl-3": 'SLOT="0/3"',
     "dev-python/gpep517-1": "",
@@ -82,11 +81,17 @@ LICENCES = ("BSD-2", "CDDL", "GPL-2", "GPL-2+", "MIT", "metapackage")
 PROFILE = "default/linux/amd64/23.0"
 
 
-def write_master(place: Path) -> None:
+def packages(pythons: tuple[str, ...]) -> dict[str, str]:
+    """Return the packages, each with what is special in it."""
+    return PACKAGES | {f"dev-lang/python-{v}": f'SLOT="{v}"' for v in pythons}
+
+
+def write_master(place: Path, pythons: tuple[str, ...] = PYTHONS) -> None:
     """Write the repository."""
-    categories = sorted({cpv.partition("/")[0] for cpv in (*PACKAGES, "sys-devel/")})
+    all_packages = packages(pythons)
+    categories = sorted({cpv.partition("/")[0] for cpv in all_packages})
     expanded = {
-        kind: "".join(f"python3_{v[2:]} - build for Python {v}\n" for v in PYTHONS)
+        kind: "".join(f"python3_{v[2:]} - build for Python {v}\n" for v in pythons)
         for kind in ("python_targets", "python_single_target")
     }
     files = {
@@ -113,7 +118,7 @@ def write_master(place: Path) -> None:
         **{f"licenses/{name}": "words\n" for name in LICENCES},
         **{f"eclass/{one.name}": one.read_text() for one in ECLASSES.iterdir()},
     }
-    for cpv, more in PACKAGES.items():
+    for cpv, more in all_packages.items():
         category, name = cpv.split("/")
         package = name.rpartition("-")[0]
         slot = "" if "SLOT=" in more else 'SLOT="0"\n'

@@ -8,6 +8,7 @@ import pytest
 from tests.overlay.lint import CATEGORIES, CHECKOUT
 from zfs_root_migrate import __version__, config
 from zfs_root_migrate.config import Config, read_settings
+from zfs_root_migrate.settings_file import change_settings
 
 EBUILDS = sorted(
     path for name in CATEGORIES for path in (CHECKOUT / name).rglob("*.ebuild")
@@ -133,6 +134,6 @@ def test_settings_file_is_all_comments_and_all_defaults():
 def test_settings_file_keeps_its_comments():
     """`set` writes into this very file."""
     text = (CHECKOUT / "overlay/zfs-root-migrate.toml").read_text()
-    changed = config.change_settings(text, "pool", ("tank",))
+    changed = change_settings(text, "pool", ("tank",))
     assert changed == f'{text}pool = "tank"\n'
-    assert config.change_settings(changed, "pool", ()) == text
+    assert change_settings(changed, "pool", ()) == text

@@ -29,7 +29,8 @@ RIM = {
         *("runner", "world", "copier", "comparison", "journal", "state", "output"),
         *("reader", "scripts", "verbs", "workflow", "cli", "__main__"),
         *("scan", "walker", "syscalls", "portage_config", "fixing"),
-        *("reader_root", "sessions", "rsync", "environment_workflow"),
+        *("reader_root", "sessions", "rsync", "environment_workflow", "asking"),
+        *("environment_verbs",),
         *("rounds", "windows", "arming", "shutdown"),
         *("workbench", "comparison_files"),
     )

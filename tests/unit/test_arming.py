@@ -10,7 +10,7 @@ import pytest
 
 import zfs_root_migrate
 from tests.unit.fakes.machines import WISHES, wished
-from zfs_root_migrate import arming
+from zfs_root_migrate import arming, paths
 from zfs_root_migrate.arming import armed_file, compose
 from zfs_root_migrate.errors import StepFailedError, UsageError
 from zfs_root_migrate.layout import design
@@ -83,9 +83,9 @@ def test_a_service_that_the_package_brought_stays():
         for known in (facts, with_service(facts))
     )
     removed = [run.argv[-1] for run in ours.undo]
-    assert copying.ARMED_SCRIPT in removed
+    assert paths.ARMED_SCRIPT in removed
     assert any(isinstance(a, WriteFile) for a in ours.actions)
-    assert copying.ARMED_SCRIPT not in [run.argv[-1] for run in theirs.undo]
+    assert paths.ARMED_SCRIPT not in [run.argv[-1] for run in theirs.undo]
     assert not any(isinstance(a, WriteFile) for a in theirs.actions)
     assert any(isinstance(a, Require) for a in theirs.actions)
 
@@ -102,8 +102,8 @@ def test_the_new_root_is_not_armed():
     for known, copied in ((facts, False), (with_service(facts), True)):
         layout = design(config, known)
         out = {item.path for item in copying.left_out(config, known, layout)}
-        assert {copying.ARMED_LINK, copying.ARMED} <= out
-        assert (copying.ARMED_SCRIPT not in out) == copied
+        assert {paths.ARMED_LINK, paths.ARMED} <= out
+        assert (paths.ARMED_SCRIPT not in out) == copied
 
 
 def test_a_file_system_without_a_name_is_refused():
@@ -123,8 +123,8 @@ def test_units_are_all_there():
         "module-setup.sh",
         "zfs-root-migrate-sealed.sh",
     }
-    assert copying.ARMED in shipped(OPENRC_SERVICE)
-    assert copying.ARMED in shipped(f"{SERVICE}.service")
+    assert paths.ARMED in shipped(OPENRC_SERVICE)
+    assert paths.ARMED in shipped(f"{SERVICE}.service")
 
 
 @pytest.mark.programs

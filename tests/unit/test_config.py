@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from zfs_root_migrate.config import (
     SETTINGS,
     Config,
-    change_settings,
     config_rows,
     find_setting,
     format_size,
@@ -24,6 +23,7 @@ from zfs_root_migrate.config import (
 )
 from zfs_root_migrate.errors import ExitStatus, UsageError
 from zfs_root_migrate.model import Copier, Topology
+from zfs_root_migrate.settings_file import change_settings
 
 GOOD: list[tuple[str, tuple[str, ...], Any]] = [
     ("target", ("/dev/vdb",), ("/dev/vdb",)),

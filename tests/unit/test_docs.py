@@ -18,7 +18,7 @@ from zfs_root_migrate.journal import Event, Record
 from zfs_root_migrate.plan import plan_run
 from zfs_root_migrate.state import Phase, Recorded, State
 from zfs_root_migrate.status import status_data
-from zfs_root_migrate.steps import copying, dracut, menu, openrc
+from zfs_root_migrate.steps import dracut, menu, openrc
 from zfs_root_migrate.wishes import Topic
 
 CHECKOUT = Path(__file__).parents[2]
@@ -133,7 +133,7 @@ def test_the_tools_own_files_are_all_there():
     files |= {f"{paths.PORTAGE}/{topic}/{paths.OWN_NAME}" for topic in Topic}
     files |= {f"{paths.WORK}/", dracut.CONF, f"/etc/init.d/{openrc.MD_SERVICE}"}
     files.add(menu.SCRIPT)
-    files |= {paths.ARMED, copying.ARMED_SCRIPT, f"{dracut.MODULE}/"}
+    files |= {paths.ARMED, paths.ARMED_SCRIPT, f"{dracut.MODULE}/"}
     named = set(re.findall(r"(?m)^\| `(/[^`]*)` \|", README.read_text()))
     assert files == named
 

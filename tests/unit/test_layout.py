@@ -19,7 +19,7 @@ from zfs_root_migrate.layout import (
     swap_size,
 )
 from zfs_root_migrate.model import BlockDevice, Swap, Topology
-from zfs_root_migrate.steps.copying import is_below
+from zfs_root_migrate.places import is_below
 
 GIB = 1 << 30
 SIZES = st.integers(16 * GIB // 512, 20 << 40 >> 9).map(lambda n: n * 512)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from tests.unit.checks.machines import base
 from tests.unit.fakes.machines import JOINING, MACHINES, WISHES, wished
 from tests.unit.test_layout import machines
-from zfs_root_migrate import codec, topology
+from zfs_root_migrate import codec, paths, topology
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.errors import UsageError
 from zfs_root_migrate.facts import dump_facts, load_facts
@@ -39,14 +39,13 @@ from zfs_root_migrate.step import (
     Start,
     WriteFile,
 )
-from zfs_root_migrate.steps import copying
 from zfs_root_migrate.steps.copying import left_out, left_out_mounts
 
 UPDATE = os.environ.get("UPDATE_MACHINES") == "1"
 BEFORE_MIRROR = (plan_run, plan_sync, plan_verify, plan_seal)
 # programs that only look, and mount below the tool's own directory
 # what has the last pass made, on the running system
-ARMING = (copying.ARMED_SCRIPT, copying.ARMED_LINK, ARMED)
+ARMING = (paths.ARMED_SCRIPT, paths.ARMED_LINK, ARMED)
 READERS = {"blkid", "cat", "cmp", "findmnt", "lsblk", "mountpoint", "test", "zdb"}
 
 

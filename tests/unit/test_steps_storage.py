@@ -9,9 +9,10 @@ from zfs_root_migrate import runner
 from zfs_root_migrate.facts.mounts import parse_fstab
 from zfs_root_migrate.layout import MIB, Role, design
 from zfs_root_migrate.model import FstabLine
+from zfs_root_migrate.places import is_below, relative
 from zfs_root_migrate.step import Run
 from zfs_root_migrate.steps import disks, probes
-from zfs_root_migrate.steps.copying import is_below, relative, transfers
+from zfs_root_migrate.steps.copying import transfers
 from zfs_root_migrate.steps.system import add_swap_command, fstab, mdadm_conf
 from zfs_root_migrate.world import fits
 

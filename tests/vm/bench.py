@@ -18,7 +18,7 @@ from typing import Self
 
 from tests.vm.build import guest_disk
 from tests.vm.guest import Guest
-from tests.vm.scenario import package
+from tests.vm.scenario import share
 from tests.vm.scenario.lab import Lab
 from tests.vm.scenario.narrator import Narrator
 from tests.vm.scenario.tool import Tool
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _by_hand(lab: Lab) -> Times:
-    package.place_files(lab.share)
+    share.place_files(lab.share)
     old, new = lab.old_disk("OLDDISK"), lab.blank("NEWDISK", DISK_MIB)
     guest = lab.boot("old disk", old, new)
     times = _stages(lab, guest, "disk", "pool", "copy", "boot")
@@ -83,10 +83,9 @@ def _stages(lab: Lab, guest: Guest, *names: str) -> Times:
 
 
 def _by_tool(lab: Lab) -> Times:
-    package.place_files(lab.share)
+    share.place_files(lab.share)
     old, new = lab.old_disk("OLDDISK"), lab.blank("NEWDISK", DISK_MIB)
     guest = lab.boot("old disk", old, new)
-    package.install(guest)
     # the job by hand has no last pass either
     for words in (("target", new.by_id), ("consistency", "now")):
         assert Tool(lab, guest)("set", *words).status == 0

@@ -32,7 +32,7 @@ def guest_disk(cache: Cache | None = None) -> Path:
         done = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE)
         if done.returncode:
             raise BuildError("the guest could not be built; see above")
-    return stages.artefacts(cache)["image"]
+    return stages.artefacts(cache)["installed"]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -124,7 +124,7 @@ def _make_file_systems(
 
 
 @contextmanager
-def _mounted(disk: Path, mount: Path, runner: Runner) -> Iterator[Path]:
+def mounted(disk: Path, mount: Path, runner: Runner) -> Iterator[Path]:
     """Mount the disk's file systems; yield its loop device.
 
     The device is detached as soon as its partitions are mounted: from then on it
@@ -160,7 +160,7 @@ def _finish_mounted(
     """Install GRUB and make the torture trees, with the file systems mounted."""
     mount.mkdir()
     chroot = Chroot(mount, runner)
-    with _mounted(disk, mount, runner) as device:
+    with mounted(disk, mount, runner) as device:
         swap = ["-U", identities["swap"], "-L", "swap", _node(device, SWAP)]
         runner.run(["mkswap", "-q", *swap])
         with chroot.mounted():

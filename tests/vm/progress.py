@@ -16,6 +16,7 @@ DEFAULT_SECONDS = {
     "packages": 70.0,
     "tree": 60.0,
     "image": 40.0,
+    "installed": 30.0,
 }
 PLAIN_INTERVAL = 30.0
 LIVE_INTERVAL = 1.0

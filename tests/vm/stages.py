@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.vm import debian, emulator, gentoo, image
+from tests.vm import debian, emulator, gentoo, image, installed
 from tests.vm.cache import Cache, digest, remove
 from tests.vm.process import BuildError, Runner
 from tests.vm.progress import Estimate, Progress
 
 Build = Callable[[Path, Mapping[str, Path], Path, Runner], None]
 HERE = Path(__file__).parent
+CHECKOUT = HERE.parents[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +31,26 @@ class Stage:
     words: tuple[str, ...]
     suffix: str
     build: Build
+    # of the checkout, outside of this directory
+    sources: tuple[str, ...] = ()
 
     def files(self) -> list[Path]:
         """Return the files of this directory that the stage is made of."""
-        found: list[Path] = []
-        for name in self.inputs:
-            path = HERE / name
-            found += [path] if path.is_file() else sorted(path.rglob("*"))
-        return [file for file in found if file.is_file()]
+        return _files(HERE, self.inputs)
+
+    @property
+    def source_words(self) -> tuple[str, ...]:
+        """The hash of the sources, where there are any."""
+        files = _files(CHECKOUT, self.sources)
+        return (digest(CHECKOUT, files),) if files else ()
+
+
+def _files(top: Path, names: tuple[str, ...]) -> list[Path]:
+    found: list[Path] = []
+    for name in names:
+        path = top / name
+        found += [path] if path.is_file() else sorted(path.rglob("*"))
+    return [file for file in found if file.is_file() and file.suffix != ".pyc"]
 
 
 STAGES = (
@@ -95,10 +108,19 @@ STAGES = (
         suffix=".raw",
         build=image.build_image,
     ),
+    Stage(
+        name="installed",
+        needs=("image",),
+        inputs=("installed.py",),
+        words=(),
+        suffix=".raw",
+        build=installed.build_installed,
+        sources=installed.SOURCES,
+    ),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
 # what guests are made of
-WANTED = ("image", "emulator")
+WANTED = ("installed", "emulator")
 
 
 def keys() -> dict[str, str]:
@@ -106,7 +128,7 @@ def keys() -> dict[str, str]:
     found: dict[str, str] = {}
     for stage in STAGES:
         earlier = tuple(found[name] for name in stage.needs)
-        words = (stage.name, *stage.words, *earlier)
+        words = (stage.name, *stage.words, *stage.source_words, *earlier)
         found[stage.name] = digest(HERE, stage.files(), *words)
     return found
 

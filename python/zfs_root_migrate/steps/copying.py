@@ -9,12 +9,15 @@ from zfs_root_migrate.layout import Layout
 from zfs_root_migrate.model import Facts
 from zfs_root_migrate.paths import (
     ARMED,
+    ARMED_LINK,
+    ARMED_SCRIPT,
     REPORT,
     SOURCES,
     STATE,
     UNDER,
     in_new,
 )
+from zfs_root_migrate.places import is_below, relative
 from zfs_root_migrate.shipped import SERVICE
 from zfs_root_migrate.step import (
     Action,
@@ -34,9 +37,6 @@ MARK = "zfs-root-migrate:copied"
 # what each transfer has copied: in the new root, so that a power cut, which takes the
 # pool back by some seconds, takes this back with it
 COPIED = in_new(f"{STATE}/copied")
-# what has the last pass made at shutdown
-ARMED_LINK = f"/etc/runlevels/shutdown/{SERVICE}"
-ARMED_SCRIPT = f"/etc/init.d/{SERVICE}"
 # a pass that takes so long is as good as none before the system goes down
 GOAL = 30
 MOST_ROUNDS = 5
@@ -191,26 +191,6 @@ def hidden(layout: Layout) -> tuple[tuple[str, int, Dataset], ...]:
 
 def _under(layout: Layout, dataset: Dataset) -> str:
     return f"{UNDER}/{layout.mounts.index(dataset)}"
-
-
-def is_below(path: str, top: str) -> bool:
-    """Tell whether a path is truly inside a directory.
-
-    >>> is_below("/home/larry", "/home"), is_below("/homes", "/home")
-    (True, False)
-    """
-    return path != top and path.startswith(top.rstrip("/") + "/")
-
-
-def relative(paths: list[str], top: str) -> tuple[str, ...]:
-    """Return the paths inside top as seen from it, with a leading slash.
-
-    >>> relative(["/boot/grub", "/etc"], "/boot")
-    ('/grub',)
-    """
-    cut = 0 if top == "/" else len(top)
-    inside = [path for path in dict.fromkeys(paths) if is_below(path, top)]
-    return tuple(p[cut:] for p in inside if not any(is_below(p, q) for q in inside))
 
 
 def _binds(layout: Layout) -> tuple[tuple[str, str], ...]:

@@ -123,7 +123,8 @@ def proof(facts: Facts, layout: Layout, *, root: str) -> tuple[Probe, ...]:
         initrd = re.escape(image_path(kernel).removeprefix("/boot"))
         entries += [
             rf"^\s+linux\s+{image}\s.*\broot=ZFS={re.escape(layout.root)}\b",
-            rf"^\s+initrd\s+{initrd}\s*$",
+            # early microcode comes before it, where there is some (grub 10_linux)
+            rf"^\s+initrd\s+(?:\S+\s+)*{initrd}\s*$",
         ]
     return (
         Probe(

@@ -9,6 +9,8 @@ from zfs_root_migrate.layout import Layout
 from zfs_root_migrate.model import Facts
 from zfs_root_migrate.paths import (
     ARMED,
+    ARMED_LINK,
+    ARMED_SCRIPT,
     SEAL,
     SEAL_LOG,
     SEAL_REPORT,
@@ -75,14 +77,14 @@ def arm(config: Config, facts: Facts, layout: Layout) -> tuple[Step, ...]:
         return ()
     ours = SERVICE not in facts.system.services
     script = shipped(OPENRC_SERVICE)
-    there = probes.has_content(copying.ARMED_SCRIPT, script)
-    take_away = (copying.ARMED_LINK, ARMED, *((copying.ARMED_SCRIPT,) if ours else ()))
+    there = probes.has_content(ARMED_SCRIPT, script)
+    take_away = (ARMED_LINK, ARMED, *((ARMED_SCRIPT,) if ours else ()))
     place: Action = (
-        WriteFile(path=copying.ARMED_SCRIPT, content=script, mode=0o755)
+        WriteFile(path=ARMED_SCRIPT, content=script, mode=0o755)
         if ours
         else Require(
             probe=there,
-            brief=f"{copying.ARMED_SCRIPT} is of another version than this program",
+            brief=f"{ARMED_SCRIPT} is of another version than this program",
             resolution="install zfs-root-migrate anew, so that both are of one version",
         )
     )
@@ -97,19 +99,19 @@ def arm(config: Config, facts: Facts, layout: Layout) -> tuple[Step, ...]:
             actions=(
                 place,
                 Arm(path=ARMED, mounts=source_file_systems(layout, facts)),
-                make_directory(copying.ARMED_LINK.rpartition("/")[0]),
-                Run(argv=("ln", "-sfn", copying.ARMED_SCRIPT, copying.ARMED_LINK)),
+                make_directory(ARMED_LINK.rpartition("/")[0]),
+                Run(argv=("ln", "-sfn", ARMED_SCRIPT, ARMED_LINK)),
             ),
             undo=tuple(Run(argv=("rm", "-f", path)) for path in take_away),
             proof=(
                 there,
-                probes.links_to(copying.ARMED_LINK, copying.ARMED_SCRIPT),
+                probes.links_to(ARMED_LINK, ARMED_SCRIPT),
                 Probe(argv=("grep", "-q", "last_pass()", ARMED)),
             ),
             old_disk=(
                 f"{' and '.join(take_away[:2])} are made, for the last pass while the "
                 "system goes down",
-                *((f"{copying.ARMED_SCRIPT} is made",) if ours else ()),
+                *((f"{ARMED_SCRIPT} is made",) if ours else ()),
             ),
             always=True,
         ),

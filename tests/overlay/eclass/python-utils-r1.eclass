@@ -10,18 +10,14 @@
 # @FUNCTION: python_choose
 # @USAGE: <prefix of flags>
 # @DESCRIPTION:
-# Set EPYTHON: the newest that a flag asks for, where the machine has it, else any.
+# Set EPYTHON to the newest Python that a flag asks for.
 python_choose() {
 	local impl
 	EPYTHON=
 	for impl in "${PYTHON_COMPAT[@]}"; do
-		use "$1_${impl}" && type -P "${impl/_/.}" >/dev/null && EPYTHON=${impl/_/.}
+		use "$1_${impl}" && EPYTHON=${impl/_/.}
 	done
-	if [[ -z ${EPYTHON} ]]; then
-		EPYTHON=$(python3 -c 'import sys; print("python3.%d" % sys.version_info[1])') ||
-			die "no Python"
-		einfo "No Python that a flag asks for is at hand: this is ${EPYTHON}"
-	fi
+	type -P "${EPYTHON:-none}" >/dev/null || die "no Python: '${EPYTHON}'"
 	export EPYTHON PYTHON=${EPREFIX}/usr/bin/${EPYTHON}
 }
 

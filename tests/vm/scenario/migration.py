@@ -4,7 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.vm.qemu import Disk
-from tests.vm.scenario import package, records, state, trees
+from tests.vm.scenario import records, share, state, trees
 from tests.vm.scenario.lab import Lab
 from tests.vm.scenario.parts import Scenario
 from tests.vm.scenario.tool import Answer
@@ -46,14 +46,24 @@ class Migration(Scenario):
 
     def boot_old(self) -> None:
         """Boot the old disk: Gentoo on ext4, with a blank second disk."""
-        package.place_files(self.lab.share)
+        share.place_files(self.lab.share)
         self._guest = self.lab.boot("old disk", self.old, self.new)
         assert state.root(self.guest).endswith(" ext4"), state.root(self.guest)
-        self.lab.transcript.note(package.install(self.guest))
+        self._merged_by_portage()
         self.facts["before"] = state.root(self.guest)
         self.before = trees.scan(self.lab, self.guest)
         self.hidden_before = state.hidden(self.guest, "/")
         assert any("below-the-mount" in p for p in self.hidden_before["/home"])
+
+    def _merged_by_portage(self) -> None:
+        """Demand that the tool is Portage's: its database has every file."""
+        assert self.tool("version").status == 0
+        package, files = state.tool_package(self.guest)
+        assert package.startswith("app-admin/zfs-root-migrate-"), package
+        assert {
+            *("/usr/bin/zfs-root-migrate", "/etc/zfs-root-migrate.toml"),
+            "/usr/lib/python3.13/site-packages/zfs_root_migrate/cli.py",
+        } <= files
 
     def choose(self) -> None:
         """Check the machine, choose the new disk, look at the plan."""

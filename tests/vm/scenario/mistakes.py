@@ -3,7 +3,7 @@
 import subprocess
 
 from tests.vm.qemu import Disk
-from tests.vm.scenario import package, state
+from tests.vm.scenario import share, state
 from tests.vm.scenario.lab import Lab
 from tests.vm.scenario.parts import Scenario
 from tests.vm.scenario.tool import Answer
@@ -38,10 +38,9 @@ class Mistakes(Scenario):
 
     def boot_old(self) -> None:
         """Boot the old disk among others, one of which is mounted."""
-        package.place_files(self.lab.share)
+        share.place_files(self.lab.share)
         disks = (self.old, self.small, self.tiny, self.used, self.full)
         self._guest = self.lab.boot("old disk", *disks)
-        package.install(self.guest)
         self.guest.run(
             f"sfdisk -q {self.used.by_id} <<<',' && udevadm settle && "
             f"mke2fs -q -F -t ext4 {self.used.by_id}-part1 && mkdir -p /mnt/used && "

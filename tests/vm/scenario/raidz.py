@@ -2,7 +2,7 @@
 
 import json
 
-from tests.vm.scenario import package, state
+from tests.vm.scenario import share, state
 from tests.vm.scenario.lab import Lab
 from tests.vm.scenario.parts import Scenario
 from tests.vm.scenario.tool import Answer
@@ -29,9 +29,8 @@ class Raidz(Scenario):
 
     def boot_old(self) -> None:
         """Boot the old disk with three blank ones."""
-        package.place_files(self.lab.share)
+        share.place_files(self.lab.share)
         self._guest = self.lab.boot("old disk", self.old, *self.new)
-        package.install(self.guest)
 
     def choose(self) -> None:
         """Choose RAID-Z and the three disks by their numbers in the list."""

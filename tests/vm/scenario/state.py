@@ -49,6 +49,13 @@ def root(guest: Guest) -> str:
     return " ".join(line(guest, "findmnt -no SOURCE,FSTYPE /").split())
 
 
+def tool_package(guest: Guest) -> tuple[str, set[str]]:
+    """Return the package that Portage has of the tool, and its files."""
+    name = line(guest, "cd /var/db/pkg && echo app-admin/zfs-root-migrate-*")
+    rows = line(guest, f"cat /var/db/pkg/{name}/CONTENTS").splitlines()
+    return name, {row.split()[1] for row in rows if row.startswith("obj ")}
+
+
 def datasets(guest: Guest) -> list[Dataset]:
     """Return all datasets."""
     text = line(guest, "zfs list -H -o name,mountpoint,mounted,canmount")

@@ -34,6 +34,9 @@ def test_every_stage_has_its_inputs() -> None:
     for stage in stages.STAGES:
         for name in stage.inputs:
             assert (stages.HERE / name).exists(), name
+        # there may be no eselect module
+        for name in {*stage.sources} - {"eselect"}:
+            assert (stages.CHECKOUT / name).exists(), name
         assert stage.files() or stage.words
 
 
@@ -50,8 +53,9 @@ def test_only_what_is_missing_is_built(tmp_path: Path) -> None:
     assert stages.missing(cache, "image") == []
     # of what is wanted beside it, only that and what it needs
     names = [stage.name for stage in stages.missing(cache, *stages.WANTED)]
-    assert names == ["base", "emulator"]
+    assert names == ["base", "emulator", "installed"]
     paths["emulator"].mkdir()
+    paths["installed"].touch()
     assert stages.missing(cache, *stages.WANTED) == []
 
 
