@@ -48,13 +48,13 @@ class Record:
 
 @dataclass(slots=True)
 class Journal:
-    """The journal in the state directory.
+    """The journal in the state directory, or without a path in memory alone.
 
     `aside` is where a whole copy of it is kept while `path` is on a file system that is
     read-only, once the directory of `aside` is there.
     """
 
-    path: Path
+    path: Path | None = None
     records: list[Record] = field(default_factory=list)
     clock: Callable[[], float] = time.time
     aside: Path | None = None
@@ -79,13 +79,14 @@ class Journal:
         )
         self.records.append(record)
         self._late.append(record)
-        self._append()
+        if self.path is not None:
+            self._append(self.path)
 
-    def _append(self) -> None:
+    def _append(self, path: Path) -> None:
         """Append what is not yet in the file, all of it in one piece."""
         text = _lines(self._late)
         try:
-            with self.path.open("a", encoding="ascii") as file:
+            with path.open("a", encoding="ascii") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())

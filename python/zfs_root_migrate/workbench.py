@@ -1,6 +1,5 @@
 """An executor on this machine, with journal and log. Part of the rim."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +46,7 @@ def open_passing(terminal: Terminal) -> Iterator[Executor]:
     reporter = Reporter(terminal, Log(LOG))
     world = LiveWorld(reporter, passes=Passes)
     try:
-        yield Executor(world, Journal(Path(os.devnull)), reporter)
+        yield Executor(world, Journal(), reporter)
     finally:
         world.close()
 

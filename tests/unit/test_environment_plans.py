@@ -12,7 +12,7 @@ from tests.unit.fakes.machines import JOINING, wished
 from tests.unit.fakes.roots import MENU, Roots, RootsWorld
 from tests.unit.fakes.world import DeathError, Fate
 from tests.unit.test_environments import FILES, clone, look, made
-from zfs_root_migrate import environment_workflow, runner, workflow
+from zfs_root_migrate import environment_workflow, runner, workbench, workflow
 from zfs_root_migrate.cli import main
 from zfs_root_migrate.environment_reports import porcelain
 from zfs_root_migrate.environment_workflow import plan_change
@@ -35,7 +35,7 @@ FIRST = {True: "ROOT", False: "gentoo"}
 def own_places(tmp_path, monkeypatch):
     """Keep lock and log in the test's own directory, and be root."""
     monkeypatch.setattr(environment_workflow, "LOCK", tmp_path / "lock")
-    monkeypatch.setattr(environment_workflow, "LOG", str(tmp_path / "log"))
+    monkeypatch.setattr(workbench, "LOG", str(tmp_path / "log"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(runner, "enter_own_mounts", lambda: None)
 
@@ -49,7 +49,7 @@ def call(capsys, monkeypatch):
         run.fate = fate
         monkeypatch.setattr(workflow, "LiveReader", lambda: machine)
         monkeypatch.setattr(
-            environment_workflow,
+            workbench,
             "LiveWorld",
             lambda *_, **__: RootsWorld(machine, fate, fails),
         )
@@ -311,7 +311,8 @@ def test_asking(call, monkeypatch):
     assert (status, "nobody is there" in err) == (ExitStatus.USAGE, True)
     monkeypatch.setattr("zfs_root_migrate.output.Terminal.ask", lambda *_: "no")
     monkeypatch.setattr(
-        "zfs_root_migrate.verbs._confirmer", lambda *_: lambda question: False
+        "zfs_root_migrate.environment_verbs.confirmer",
+        lambda *_: lambda question: False,
     )
     for words in (["destroy", "try"], ["create", "x", "-a"], ["activate", "try", "-a"]):
         status, _, err = call(machine, *words)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from zfs_root_migrate.copy.ledger import DOUBTFUL, Ledger, Listing
+from zfs_root_migrate.copy.ledger import Ledger
+from zfs_root_migrate.copy.listing import DOUBTFUL, Listing
 
 
 def doubt(state: str, paths: Iterable[str]) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from zfs_root_migrate.copy import worker
 from zfs_root_migrate.copy.clearing import make_rules
 from zfs_root_migrate.copy.crew import Crew, default_jobs
-from zfs_root_migrate.copy.ledger import DOUBTFUL, Identity, Ledger
+from zfs_root_migrate.copy.ledger import Identity, Ledger
 from zfs_root_migrate.copy.links import Made, find_others, gather
+from zfs_root_migrate.copy.listing import DOUBTFUL
 from zfs_root_migrate.copy.order import Detect, Order, Report, Tally
 from zfs_root_migrate.copy.problems import FatalError, StoppedError
 from zfs_root_migrate.copy.sides import KNOWN, Sides, Task, open_directory

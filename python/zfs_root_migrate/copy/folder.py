@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from zfs_root_migrate.copy.attributes import make_plain
 from zfs_root_migrate.copy.clearing import Clearing
 from zfs_root_migrate.copy.entry import Entries
-from zfs_root_migrate.copy.ledger import DOUBTFUL, Listing, Writer, mark, void
+from zfs_root_migrate.copy.ledger import Writer
+from zfs_root_migrate.copy.listing import DOUBTFUL, Listing, mark, void
 from zfs_root_migrate.copy.names import Names, Visit
 from zfs_root_migrate.copy.order import Tally
 from zfs_root_migrate.copy.problems import GONE

@@ -13,77 +13,23 @@ import glob
 import json
 import mmap
 import os
-import struct
-import zlib
-from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from zfs_root_migrate.copy.listing import (
+    HEAD,
+    MAGIC,
+    Listing,
+    decode,
+    inodes_of,
+    mark,
+)
 from zfs_root_migrate.journal import write_state
 
-_HEAD = struct.Struct("<4sIQQqIIIII")
-_MAGIC = b"dir1"
 _SCHEMA = "zfs-root-migrate/copied"
 _VERSION = 1
 _FLUSH = 256 << 10
-DOUBTFUL = 0
-
-
-@dataclass(slots=True)
-class Listing:
-    """One directory as it was copied: names with inode, change time (ns) and kind.
-
-    `kinds` are the file type bits of the mode, shifted to one byte each. `ctime` is the
-    directory's own. `parent` is the inode of the directory that held it then, and
-    `mark` stands for its name there: one that has moved since is not at the
-    destination's place for it, even if it was moved back.
-    """
-
-    inode: int
-    parent: int
-    ctime: int
-    mark: int = 0
-    names: list[str] = field(default_factory=list)
-    inodes: "array[int]" = field(default_factory=lambda: array("Q"))
-    ctimes: "array[int]" = field(default_factory=lambda: array("q"))
-    kinds: bytearray = field(default_factory=bytearray)
-
-    def add(self, name: str, inode: int, ctime: int, kind: int) -> None:
-        """Add a name."""
-        self.names.append(name)
-        self.inodes.append(inode)
-        self.ctimes.append(ctime)
-        self.kinds.append(kind)
-
-    def encode(self) -> bytes:
-        """Return the record."""
-        names = os.fsencode("\0".join(self.names))
-        count = len(self.names)
-        doubtful = self.ctimes.count(DOUBTFUL) + (self.ctime == DOUBTFUL)
-        length = _HEAD.size + 17 * count + len(names)
-        return b"".join(
-            (
-                _HEAD.pack(
-                    *(_MAGIC, length, self.inode, self.parent, self.ctime),
-                    *(count, len(names), doubtful, self.mark, 0),
-                ),
-                self.inodes.tobytes(),
-                self.ctimes.tobytes(),
-                self.kinds,
-                names,
-            )
-        )
-
-
-def void(inode: int) -> bytes:
-    """Return the record that takes back what earlier ones say of a directory."""
-    return _HEAD.pack(_MAGIC, _HEAD.size, inode, 0, DOUBTFUL, 0, 0, 0, 0, 1)
-
-
-def mark(path: str) -> int:
-    """Return what stands for the last name of a path."""
-    return zlib.crc32(os.fsencode(path.rpartition("/")[2]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,10 +167,10 @@ class Ledger:
         self._data = mmap.mmap(descriptor, self._length, access=mmap.ACCESS_READ)
         place = 0
         sizes: dict[int, int] = {}
-        while place + _HEAD.size <= self._length:
-            head = _HEAD.unpack_from(self._data, place)
+        while place + HEAD.size <= self._length:
+            head = HEAD.unpack_from(self._data, place)
             magic, length, inode, *_, doubtful, _, gone = head
-            if magic != _MAGIC or place + length > self._length:
+            if magic != MAGIC or place + length > self._length:
                 self.is_complete = False
                 break
             if gone:
@@ -246,14 +192,14 @@ class Ledger:
     def find(self, inode: int) -> Listing | None:
         """Return what is known of a directory."""
         place = self._places.get(inode)
-        return None if place is None else _decode(self._data, place)
+        return None if place is None else decode(self._data, place)
 
     def is_at(self, inode: int, parent: int, path: str) -> bool:
         """Tell whether this is where a directory was when it was copied."""
         place = self._places.get(inode)
         if place is None:
             return False
-        head = _HEAD.unpack_from(self._data, place)
+        head = HEAD.unpack_from(self._data, place)
         return (head[3], head[8]) == (parent, mark(path))
 
     def held_by(
@@ -263,7 +209,7 @@ class Ledger:
         wanted = changed | self._doubtful if with_doubtful else changed
         for inode, place in self._places.items():
             if inode in wanted or (
-                changed and not changed.isdisjoint(_inodes(self._data, place))
+                changed and not changed.isdisjoint(inodes_of(self._data, place))
             ):
                 yield inode
 
@@ -310,7 +256,7 @@ class Ledger:
         self.number += 1
         with self.log.open("wb") as file:
             for place in self._places.values():
-                length = _HEAD.unpack_from(self._data, place)[1]
+                length = HEAD.unpack_from(self._data, place)[1]
                 file.write(self._data[place : place + length])
         self.count(self._live, complete=self.is_complete)
         old.unlink(missing_ok=True)
@@ -319,27 +265,6 @@ class Ledger:
         """Remove all files of this ledger."""
         for path in (self._path, self.log, self.tables):
             path.unlink(missing_ok=True)
-
-
-def _decode(data: mmap.mmap | bytes, place: int) -> Listing:
-    head = _HEAD.unpack_from(data, place)
-    _, length, inode, parent, ctime, count, size, _, named, _ = head
-    start = place + _HEAD.size
-    inodes, ctimes = array("Q"), array("q")
-    inodes.frombytes(data[start : start + 8 * count])
-    ctimes.frombytes(data[start + 8 * count : start + 16 * count])
-    kinds = bytearray(data[start + 16 * count : start + 17 * count])
-    blob = data[place + length - size : place + length]
-    names = os.fsdecode(blob).split("\0") if count else []
-    return Listing(inode, parent, ctime, named, names, inodes, ctimes, kinds)
-
-
-def _inodes(data: mmap.mmap | bytes, place: int) -> "array[int]":
-    count = _HEAD.unpack_from(data, place)[5]
-    start = place + _HEAD.size
-    found = array("Q")
-    found.frombytes(data[start : start + 8 * count])
-    return found
 
 
 def _as_int(value: object) -> int:

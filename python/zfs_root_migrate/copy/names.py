@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zfs_root_migrate.copy.entry import Entries, remove
-from zfs_root_migrate.copy.ledger import DOUBTFUL
+from zfs_root_migrate.copy.listing import DOUBTFUL
 from zfs_root_migrate.copy.order import Tally
 from zfs_root_migrate.copy.problems import FATAL, GONE, ChangedError, SourceError
 from zfs_root_migrate.copy.sides import Found, Sides

@@ -4,7 +4,8 @@ import os
 from dataclasses import dataclass, field
 
 from zfs_root_migrate.copy.clearing import Rules
-from zfs_root_migrate.copy.ledger import DOUBTFUL, Ledger
+from zfs_root_migrate.copy.ledger import Ledger
+from zfs_root_migrate.copy.listing import DOUBTFUL
 from zfs_root_migrate.syscalls import open_below
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zfs_root_migrate.copy.doubt import doubt
-from zfs_root_migrate.copy.ledger import DOUBTFUL, Identity, Ledger, Listing, void
+from zfs_root_migrate.copy.ledger import Identity, Ledger
+from zfs_root_migrate.copy.listing import DOUBTFUL, Listing, void
 
 ROOT = 2
 IDENTITY = Identity(

@@ -1,0 +1,91 @@
+"""What is remembered of one directory, and the record that it is kept in."""
+
+import mmap
+import os
+import struct
+import zlib
+from array import array
+from dataclasses import dataclass, field
+
+HEAD = struct.Struct("<4sIQQqIIIII")
+MAGIC = b"dir1"
+DOUBTFUL = 0
+
+
+@dataclass(slots=True)
+class Listing:
+    """One directory as it was copied: names with inode, change time (ns) and kind.
+
+    `kinds` are the file type bits of the mode, shifted to one byte each. `ctime` is the
+    directory's own. `parent` is the inode of the directory that held it then, and
+    `mark` stands for its name there: one that has moved since is not at the
+    destination's place for it, even if it was moved back.
+    """
+
+    inode: int
+    parent: int
+    ctime: int
+    mark: int = 0
+    names: list[str] = field(default_factory=list)
+    inodes: "array[int]" = field(default_factory=lambda: array("Q"))
+    ctimes: "array[int]" = field(default_factory=lambda: array("q"))
+    kinds: bytearray = field(default_factory=bytearray)
+
+    def add(self, name: str, inode: int, ctime: int, kind: int) -> None:
+        """Add a name."""
+        self.names.append(name)
+        self.inodes.append(inode)
+        self.ctimes.append(ctime)
+        self.kinds.append(kind)
+
+    def encode(self) -> bytes:
+        """Return the record."""
+        names = os.fsencode("\0".join(self.names))
+        count = len(self.names)
+        doubtful = self.ctimes.count(DOUBTFUL) + (self.ctime == DOUBTFUL)
+        length = HEAD.size + 17 * count + len(names)
+        return b"".join(
+            (
+                HEAD.pack(
+                    *(MAGIC, length, self.inode, self.parent, self.ctime),
+                    *(count, len(names), doubtful, self.mark, 0),
+                ),
+                self.inodes.tobytes(),
+                self.ctimes.tobytes(),
+                self.kinds,
+                names,
+            )
+        )
+
+
+def void(inode: int) -> bytes:
+    """Return the record that takes back what earlier ones say of a directory."""
+    return HEAD.pack(MAGIC, HEAD.size, inode, 0, DOUBTFUL, 0, 0, 0, 0, 1)
+
+
+def mark(path: str) -> int:
+    """Return what stands for the last name of a path."""
+    return zlib.crc32(os.fsencode(path.rpartition("/")[2]))
+
+
+def decode(data: mmap.mmap | bytes, place: int) -> Listing:
+    """Return the record at a place."""
+    head = HEAD.unpack_from(data, place)
+    _, length, inode, parent, ctime, count, size, _, named, _ = head
+    start = place + HEAD.size
+    inodes, ctimes = array("Q"), array("q")
+    inodes.frombytes(data[start : start + 8 * count])
+    ctimes.frombytes(data[start + 8 * count : start + 16 * count])
+    kinds = bytearray(data[start + 16 * count : start + 17 * count])
+    blob = data[place + length - size : place + length]
+    names = os.fsdecode(blob).split("\0") if count else []
+    return Listing(inode, parent, ctime, named, names, inodes, ctimes, kinds)
+
+
+def inodes_of(data: mmap.mmap | bytes, place: int) -> "array[int]":
+    """Return only the inodes of the record at a place."""
+    count = HEAD.unpack_from(data, place)[5]
+    start = place + HEAD.size
+    found = array("Q")
+    found.frombytes(data[start : start + 8 * count])
+    return found
