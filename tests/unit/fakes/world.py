@@ -72,7 +72,7 @@ class MemoryJournal(Journal):
         super().write(event, verb, plan, step, text)
         self.fate.point()
 
-    def _append(self) -> None:
+    def _append(self, path: Path) -> None:
         if self.writable():
             self.disk.extend(self._late)
             self._late.clear()
