@@ -131,7 +131,9 @@ class Worker:
     def _link(self, groups: Iterable[Group]) -> None:
         for group in groups:
             self._tick()
-            self._made.append(self._linker.make(group))
+            # what is told meanwhile takes the list with it
+            made = self._linker.make(group)
+            self._made.append(made)
 
     def _verify(self, places: Iterable[tuple[str, str]]) -> None:
         for path, name in places:
