@@ -220,7 +220,7 @@ class Crew:
 def default_jobs() -> int:
     """Return how many workers suit the machine.
 
-    Reading from a disk waits for it most of the time, and more than twice as fast with
-    eight at once; from memory, more than there are processors cost little.
+    Reading from a disk is mostly waiting, so there are more than processors; where
+    nothing waits, each further one takes its share of these.
     """
-    return max(2, min(8, 4 * len(os.sched_getaffinity(0))))
+    return min(8, 2 * len(os.sched_getaffinity(0)))

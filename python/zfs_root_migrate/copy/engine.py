@@ -21,8 +21,9 @@ from zfs_root_migrate.syscalls import sync_file_system
 
 # file systems stamp with the time of the last timer tick, at least 100 a second
 SLACK = 20_000_000
-# seconds between two times at which what was copied begins to count
-CHECKPOINT = 20.0
+# seconds between two times at which what was copied begins to count: each has the
+# destination synced, and ZFS then writes what is new a second time, to its log
+CHECKPOINT = 60.0
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 Tell = Callable[[Tally], None]
