@@ -4,8 +4,8 @@ import time
 from typing import Any
 
 from zfs_root_migrate import codec
+from zfs_root_migrate.amounts import show_size
 from zfs_root_migrate.environments import Environment, Environments
-from zfs_root_migrate.units import show_size
 
 SHARED = (
     "/var/db/pkg, Portage's database of installed packages, is on {}, which all boot "

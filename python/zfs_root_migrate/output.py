@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import TextIO
 
+from zfs_root_migrate.amounts import duration, show_size
 from zfs_root_migrate.errors import MigrateError
 from zfs_root_migrate.step import CompareTrees, CopyRounds, CopyTree, Step
-from zfs_root_migrate.units import duration, show_size
 
 REDRAW = 0.2
 PLAIN_EVERY = 15.0

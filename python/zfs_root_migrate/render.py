@@ -3,6 +3,7 @@
 import shlex
 
 from zfs_root_migrate import copier, topology
+from zfs_root_migrate.amounts import duration, show_size
 from zfs_root_migrate.layout import DiskLayout, Layout, Role, pool_size
 from zfs_root_migrate.model import BlockDevice, Facts, Topology
 from zfs_root_migrate.plan import Plan
@@ -25,7 +26,6 @@ from zfs_root_migrate.step import (
     WriteFile,
 )
 from zfs_root_migrate.steps.copying import LeftOut, hidden
-from zfs_root_migrate.units import duration, show_size
 
 HAZARDS = {
     Hazard.READS: "changes nothing",

@@ -4,6 +4,7 @@ import textwrap
 from typing import Any
 
 from zfs_root_migrate import topology
+from zfs_root_migrate.amounts import duration, show_size
 from zfs_root_migrate.checks.table import NotLookedAt
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.datasets import LAYOUTS
@@ -13,7 +14,6 @@ from zfs_root_migrate.layout import boot_size, swap_size
 from zfs_root_migrate.model import BlockDevice, Facts, Topology
 from zfs_root_migrate.plan import Plan
 from zfs_root_migrate.render import CHROOT_NOTE, step_text
-from zfs_root_migrate.units import duration, show_size
 from zfs_root_migrate.wishes import FIX
 
 NUMBERED = ("target", "topology", "layout")

@@ -4,9 +4,9 @@ import time
 from typing import TYPE_CHECKING
 
 from zfs_root_migrate import copier
+from zfs_root_migrate.amounts import duration
 from zfs_root_migrate.errors import StepFailedError
 from zfs_root_migrate.step import CopyRounds
-from zfs_root_migrate.units import duration
 
 if TYPE_CHECKING:
     from zfs_root_migrate.world import Progress

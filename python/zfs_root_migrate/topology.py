@@ -9,6 +9,7 @@ In the examples `storage` is one disk, vda, with /boot on vda2 and / on vda4.
 
 from collections.abc import Iterable, Iterator
 
+from zfs_root_migrate.amounts import show_size
 from zfs_root_migrate.devices import (
     disk_below,
     disks,
@@ -20,7 +21,6 @@ from zfs_root_migrate.devices import (
     stacked,
 )
 from zfs_root_migrate.model import BlockDevice, Mount, Storage
-from zfs_root_migrate.units import show_size
 
 __all__ = [
     "COPIED_TYPES",

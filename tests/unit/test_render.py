@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.fakes.machines import JOINING, WISHES, wished
 from zfs_root_migrate import copier, reports, status
+from zfs_root_migrate.amounts import duration
 from zfs_root_migrate.checks import run_checks
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.errors import UsageError
@@ -30,7 +31,6 @@ from zfs_root_migrate.step import (
     WriteFile,
 )
 from zfs_root_migrate.steps.copying import left_out, left_out_mounts
-from zfs_root_migrate.units import duration
 
 
 def text_of(case):

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from zfs_root_migrate import topology
+from zfs_root_migrate.amounts import show_size
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import BlockDevice, Facts, Storage, Topology
-from zfs_root_migrate.units import show_size
 
 LIST = "  zfs-root-migrate list"
 

@@ -4,10 +4,10 @@ import shlex
 from collections.abc import Iterator
 
 from zfs_root_migrate import topology
+from zfs_root_migrate.amounts import show_size
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import BlockDevice, Facts, FstabLine, Mount, Topology
-from zfs_root_migrate.units import show_size
 
 VITAL = frozenset(
     ("/", "/bin", "/boot", "/etc", "/lib", "/lib64", "/root", "/sbin", "/usr", "/var")

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from zfs_root_migrate import layout, topology
+from zfs_root_migrate.amounts import show_size
 from zfs_root_migrate.checks.choice import LIST, targets
 from zfs_root_migrate.checks.source import copied, joins
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import BlockDevice, Facts, Firmware, Topology
-from zfs_root_migrate.units import show_size
 
 # OpenZFS keeps back 1/32 of a pool, between 128 MiB and 128 GiB, so that there is
 # always room to delete: spa_slop_shift, see zfs(4)

@@ -4,11 +4,11 @@ import shlex
 from collections.abc import Iterator
 
 from zfs_root_migrate import layout, topology
+from zfs_root_migrate.amounts import show_size
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts
 from zfs_root_migrate.quoting import more, quote, show_name
-from zfs_root_migrate.units import show_size
 
 # so many devices are named
 SHOWN = 5

@@ -186,7 +186,7 @@ def open_again(config: Config, layout: Layout) -> Step:
 
 def last_pass(config: Config, facts: Facts, layout: Layout) -> Step:
     """Return the step that copies what is left, and sees that nothing is."""
-    trees = copying.transfers(config, facts, layout)
+    trees = copying.verified(copying.transfers(config, facts, layout))
     files = sum(tree.files for tree in trees)
     return Step(
         id="last-pass",
