@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import zlib
 from collections.abc import Callable
 
 from zfs_root_migrate import syscalls
@@ -14,9 +15,6 @@ SMALL = 64 << 10
 CHUNK = 4 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_UNNAMED = os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC
-# what a file system without files that have no name says, open(2)
-_NO_UNNAMED = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 _BLOCK = 512
 
 
@@ -72,22 +70,24 @@ class Entries:
     def replace(
         self, old: int, before: os.stat_result, folder: int, name: str, lost: NotKept
     ) -> None:
-        """Make `name` anew where something is; that goes when the new file is whole."""
+        """Make `name` anew where something is; that goes when the new file is whole.
+
+        The new one has a name of its own until then, the same each time: what a kill
+        leaves is found by the next pass, which makes this file anew. Not O_TMPFILE:
+        to give such a file its name, ZFS waits for a transaction group (zfs_link).
+        """
+        part = part_of(name)
         try:
-            new = os.open(".", _UNNAMED, before.st_mode & 0o777, dir_fd=folder)
-        except OSError as error:
-            if error.errno not in _NO_UNNAMED:
-                raise
-            remove(folder, name)
-            self.regular(old, before, folder, name, lost)
-            return
+            self.regular(old, before, folder, part, lost)
+        except FileExistsError:
+            remove(folder, part)
+            self.regular(old, before, folder, part, lost)
         try:
-            self._fill(old, new, before, lost)
+            os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except PermissionError:
+            # chattr(1) protects what is there
             remove(folder, name)
-            # linkat(2): the way to give such a file its name
-            os.link(f"/proc/self/fd/{new}", name, dst_dir_fd=folder)
-        finally:
-            os.close(new)
+            os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
 
     def _fill(self, old: int, new: int, before: os.stat_result, lost: NotKept) -> None:
         self._content(old, new, before)
@@ -179,6 +179,11 @@ class Entries:
             os.unlink(name, dir_fd=new)
             raise
         return before
+
+
+def part_of(name: str) -> str:
+    """Return the name that a file has until it is whole."""
+    return f".zfs-root-migrate.{zlib.crc32(os.fsencode(name)):08x}"
 
 
 def _write(new: int, left: "memoryview[int]") -> None:
