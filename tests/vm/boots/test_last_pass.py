@@ -4,7 +4,7 @@ import pytest
 
 from tests.vm.scenario.last_pass import LastPass
 
-pytestmark = pytest.mark.boot
+pytestmark = [pytest.mark.boot, pytest.mark.trial]
 
 
 @pytest.mark.parametrize("part", LastPass.PARTS)

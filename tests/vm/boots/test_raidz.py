@@ -7,7 +7,10 @@ from tests.vm.scenario.raidz import Raidz
 pytestmark = pytest.mark.boot
 
 
-@pytest.mark.parametrize("part", Raidz.PARTS)
+TRIAL = [pytest.param(part, marks=pytest.mark.trial) for part in Raidz.TRIAL]
+
+
+@pytest.mark.parametrize("part", [*Raidz.PARTS, *TRIAL])
 def test_raidz(raidz: Raidz, part: str) -> None:
     """Each part, in order."""
     raidz.reach(part)
