@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from zfs_root_migrate.copy import worker
 from zfs_root_migrate.copy.clearing import make_rules
@@ -304,7 +303,7 @@ class _Pass:
         if scan.tables is not None:
             scan.tables.write(ledger.tables)
         else:
-            Path(ledger.tables).unlink(missing_ok=True)
+            ledger.tables.unlink(missing_ok=True)
         ledger.is_complete = True
         ledger.compact()
         self._count(complete=True)

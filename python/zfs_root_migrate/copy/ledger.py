@@ -156,8 +156,7 @@ class Ledger:
         try:
             if os.fstat(descriptor).st_size < self._length:
                 self._length, self.is_complete = 0, False
-            self.end = self._scan(descriptor)
-            os.ftruncate(descriptor, self.end)
+            os.ftruncate(descriptor, self._scan(descriptor))
         finally:
             os.close(descriptor)
 
