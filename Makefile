@@ -9,6 +9,9 @@ export PYTHONDONTWRITEBYTECODE := 1
 # what the maintainer's targets run under; they need nothing but Python and git
 BARE = PYTHONPATH= $$(tests/bootstrap python) -m
 
+# over all processors
+SPREAD := --numprocesses auto --dist worksteal
+
 .PHONY: help demo test test-fast test-trial test-merge test-gentoo lint man bench \
 	bench-copy guest setup setup-guest clean dist manifest release-check set-home
 
@@ -55,7 +58,7 @@ man: setup
 		tests/unit/test_completions.py
 
 test-fast: lint
-	$(PY) -m pytest -q -m "not boot and not slow and not merge" tests
+	$(PY) -m pytest -q $(SPREAD) -m "not boot and not slow and not merge" tests
 
 # what has not been seen to pass yet; no part of `make test`
 test-trial: setup-guest

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from zfs_root_migrate import runner
+from zfs_root_migrate import syscalls
 from zfs_root_migrate.errors import MigrateError
 from zfs_root_migrate.own_files import Change, Origin, Own, Spot, SpotKind, parse
 from zfs_root_migrate.paths import OWN_NAME
@@ -139,9 +139,9 @@ def _make_directory(path: Path, text: str) -> None:
 def _swap_in(made: Path, path: Path) -> None:
     """Swap names, and swap back where the file was exchanged for another meanwhile."""
     inside = made / path.name
-    runner.exchange(str(made), str(path))
+    syscalls.exchange(str(made), str(path))
     if not _same(made, path / path.name):
-        runner.exchange(str(made), str(path))
+        syscalls.exchange(str(made), str(path))
         # our own second name of what somebody has just put another file in place of
         inside.unlink()
         raise BlockingIOError(0, "it was changed at this moment", str(path))
@@ -235,12 +235,12 @@ def _restore(path: Path) -> bool:
     else:
         single.hardlink_to(user)
     try:
-        runner.exchange(str(single), str(path))
+        syscalls.exchange(str(single), str(path))
     except OSError:
         single.unlink()
         return False
     if set(os.listdir(single)) != wanted or not _same(path, single / path.name):
-        runner.exchange(str(single), str(path))
+        syscalls.exchange(str(single), str(path))
         single.unlink()
         return False
     _sync(path.parent)

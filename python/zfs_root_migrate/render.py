@@ -34,8 +34,8 @@ HAZARDS = {
     Hazard.FINAL: "cannot be undone",
 }
 CHROOT_NOTE = (
-    "A command after `in the new root:` runs in a chroot with /dev, /proc, /sys and "
-    "/run, in a mount namespace of its own."
+    "A command after `in the new root:` runs in a chroot with /dev, /proc, /sys, /run "
+    "and a /tmp in memory, in a mount namespace of its own."
 )
 
 
@@ -181,10 +181,12 @@ def action_text(action: Action) -> list[str]:  # noqa: C901 - one case for each
             until = "until nothing is found" if action.still else "while that is a gain"
             return [*lines, f"and again {until}, {action.most} times at most"]
         case CompareTrees():
-            return [
+            lines = [
                 f"compare {pair.source} with {pair.destination}"
                 for pair in action.pairs
             ]
+            once = ["copy what differs again, once, and compare again"]
+            return lines + once * action.amend
         case Start():
             first, *rest = action_text(action.run)
             return [f"in the background: {first}", *rest]

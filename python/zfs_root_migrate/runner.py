@@ -6,7 +6,6 @@ leave a copier at work behind its back.
 """
 
 import ctypes
-import errno
 import os
 import selectors
 import shlex
@@ -25,14 +24,15 @@ ENVIRONMENT = {
 }
 NOT_FOUND = 127
 _PR_SET_PDEATHSIG = 1
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # Own mount namespace: what is mounted into the new root for a command goes away with
-# the command, however it ends, and the copier can never walk into it.
+# the command, however it ends, and the copier can never walk into it. What programs
+# leave in /tmp goes with it, and does not make the new root another than the old.
 _ENTER = (
     'for d in dev proc sys run; do mkdir -p "$0/$d"; mount --rbind "/$d" "$0/$d"; '
-    'done; exec chroot "$0" "$@"'
+    'done; [ -h "$0/tmp" ] || { mkdir -p "$0/tmp"; '
+    'mount -t tmpfs -o mode=1777 tmp "$0/tmp"; }; exec chroot "$0" "$@"'
 )
 
 
@@ -315,18 +315,3 @@ def enter_own_mounts() -> None:
         raise OSError(ctypes.get_errno(), "unshare")
     if _libc.mount(b"none", b"/", None, ms_rec | ms_slave, None) != 0:
         raise OSError(ctypes.get_errno(), "mount --make-rslave /")
-
-
-def exchange(first: str, second: str) -> None:
-    """Let two names change places at once, or raise OSError: renameat2(2).
-
-    Here because it is the kernel that is called by hand, as above: Python has no
-    function for it.
-    """
-    call = getattr(_libc, "renameat2", None)
-    if call is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), first)
-    names = (os.fsencode(first), os.fsencode(second))
-    if call(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), first)

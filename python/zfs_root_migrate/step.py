@@ -119,12 +119,15 @@ class CompareTrees:
     """Compare two trees without the copier's help; a difference fails the step.
 
     With `still`, no change is forgiven, and only files that may have changed since the
-    last whole comparison are read; everything else about all files is compared.
+    last whole comparison are read; everything else about all files is compared. With
+    `amend`, what differs is copied again first, once: programs that worked in the new
+    root may have written there, which the copier, who looks at the old one, cannot see.
     """
 
     pairs: tuple[CopyTree, ...]
     report: str
     still: bool = False
+    amend: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

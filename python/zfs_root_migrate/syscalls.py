@@ -6,6 +6,7 @@ upon it, to this process alone, and the copier sets the flags of its copies.
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import struct
@@ -48,6 +49,8 @@ _FS_IOC_GETFLAGS = 0x80086601
 _FS_IOC_SETFLAGS = 0x40086602
 _FS_IOC_FSGETXATTR = 0x801C581F
 _FSXATTR = struct.Struct("=12xI12x")
+# include/uapi/linux/fcntl.h, fs.h
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 # include/uapi/linux/mount.h; one number on every machine
 _SYS_OPEN_TREE = 428
 _OPEN_TREE_CLONE = 1
@@ -184,3 +187,14 @@ def open_below(top: int, path: bytes) -> int:
             if above >= 0:
                 os.close(above)
     return here
+
+
+def exchange(first: str, second: str) -> None:
+    """Let two names change places at once, or raise OSError: renameat2(2)."""
+    call = getattr(_libc, "renameat2", None)
+    if call is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), first)
+    names = (os.fsencode(first), os.fsencode(second))
+    if call(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), first)

@@ -178,11 +178,32 @@ class LiveWorld:
             )
 
     def _compare(self, action: CompareTrees) -> None:
-        passes = self._passes()
+        result = self._compare_once(action, self._passes().last)
+        if result.differences and action.amend:
+            self._progress.noted(f"copied again: {_first(result.differences)}")
+            begun = time.time()
+            once = 1 + 2 * action.still
+            again = CopyRounds(
+                trees=action.pairs, goal=0, most=once, still=action.still
+            )
+            rounds.make_rounds(again, self._progress, since=begun)
+            result = self._compare_once(action, begun)
+        if result.differences:
+            raise VerificationError(
+                f"{len(result.differences)} differences between the old and the new "
+                "root",
+                details=f"{_first(result.differences)}\nAll of them: {action.report}",
+                resolution="`zfs-root-migrate run` copies again what differs; if the "
+                "same files differ again, test memory and disk",
+            )
+
+    def _compare_once(
+        self, action: CompareTrees, since: float
+    ) -> comparison.Comparison:
         result = comparison.compare_all(
             action.pairs,
-            since=math.inf if action.still else passes.last,
-            contents_since=passes.compared if action.still else 0.0,
+            since=math.inf if action.still else since,
+            contents_since=self._passes().compared if action.still else 0.0,
             progress=self._progress,
         )
         self._manifest = result.manifest
@@ -190,17 +211,9 @@ class LiveWorld:
             result.report(), encoding="utf-8", errors="surrogateescape"
         )
         self._progress.noted(result.summary())
-        if result.differences:
-            # by inode and change time the copier would not look at them again
-            copier.distrust(action.pairs, tuple(d.path for d in result.differences))
-            first = "\n".join(str(d) for d in result.differences[:10])
-            raise VerificationError(
-                f"{len(result.differences)} differences between the old and the new "
-                "root",
-                details=f"{first}\nAll of them: {action.report}",
-                resolution="`zfs-root-migrate run` copies again what differs; if the "
-                "same files differ again, test memory and disk",
-            )
+        # by inode and change time the copier would not look at them again
+        copier.distrust(action.pairs, tuple(d.path for d in result.differences))
+        return result
 
     def _consult(self, action: Consult) -> None:
         """Note an opinion; nothing about it can fail the step."""
@@ -238,6 +251,10 @@ class LiveWorld:
             seen = action.progress and re.search(action.progress, text, re.M)
             self._progress.percent(float(seen[1]) if seen else None)
             time.sleep(action.interval)
+
+
+def _first(differences: list[comparison.Difference]) -> str:
+    return "\n".join(map(str, differences[:10]))
 
 
 def _failed(action: Run, text: str, status: int, said: list[str]) -> StepFailedError:

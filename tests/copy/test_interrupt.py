@@ -68,13 +68,8 @@ def test_killed_again_and_again(mount: Mount, tmp_path: Path) -> None:
     kill_at_random(engine(mount, tmp_path, crowd=4000), 25, longest_s=2.0)
 
 
-@pytest.mark.parametrize(
-    "group",
-    [
-        pytest.param(True, id="terminal"),
-        pytest.param(False, id="process", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("group", [True, False], ids=["terminal", "process"])
 def test_interrupted(mount: Mount, tmp_path: Path, group: bool) -> None:
     """Ctrl-C ends it with 130 and few words, and the next pass ends the work."""
     made = engine(mount, tmp_path, crowd=2000)

@@ -58,6 +58,7 @@ def fast_tree(mount: Mount) -> tuple[Path, Path]:
     return source, destination
 
 
+@pytest.mark.slow
 def test_torture_in_memory(fast_tree: tuple[Path, Path], tmp_path: Path) -> None:
     """Everything is kept, every kind of change is seen, and then there is no more."""
     engine = Engine(*fast_tree, state=tmp_path / "state", options=WALK)
@@ -138,9 +139,10 @@ def test_walk_and_tables_see_the_same(mount: Mount, tmp_path: Path) -> None:
         mutator.each(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "detect",
-    [WALK, pytest.param(TABLES, marks=[pytest.mark.slow, pytest.mark.trial])],
+    [WALK, pytest.param(TABLES, marks=pytest.mark.trial)],
     ids=lambda d: d[1],
 )
 def test_store_to_a_page_that_is_dirty(

@@ -11,7 +11,7 @@ from tests.unit.checks.packages import TESTING
 from tests.unit.test_cli import answer_with, call, own_places
 from tests.unit.test_docs import body, documented
 from tests.unit.test_wishes import obeyed
-from zfs_root_migrate import fixing, runner, workflow
+from zfs_root_migrate import fixing, runner, syscalls, workflow
 from zfs_root_migrate.errors import ExitStatus
 from zfs_root_migrate.facts import dump_facts
 
@@ -272,7 +272,7 @@ def test_a_place_that_cannot_be_used(capsys, monkeypatch, machine):
     def refuse(first, _):
         raise OSError(22, "Invalid argument", first)
 
-    monkeypatch.setattr(runner, "exchange", refuse)
+    monkeypatch.setattr(syscalls, "exchange", refuse)
     status, out, err = check(capsys, "--fix")
     assert (status, out) == (ExitStatus.STEP_FAILED, "")
     assert f"echo '{LINE}' >> {single}" in err

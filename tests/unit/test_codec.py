@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zfs_root_migrate.codec import canonical, decode, encode
@@ -82,6 +82,7 @@ def test_round_trip(drawing):
     assert decode(Drawing, json.loads(text)) == drawing
 
 
+@settings(max_examples=20)
 @given(build(Facts))
 def test_facts_round_trip(facts):
     """Facts of any content survive, lone surrogates in names included."""

@@ -123,7 +123,12 @@ def outlives(machine):
 
 
 KILLED = [lambda machine: None]
-RESET = [Machine.reboot, lambda machine: machine.reboot(array="inactive")]
+RESET = [
+    pytest.param(Machine.reboot, marks=pytest.mark.slow),
+    pytest.param(
+        lambda machine: machine.reboot(array="inactive"), marks=pytest.mark.slow
+    ),
+]
 
 
 @pytest.mark.parametrize("after", [*KILLED, *RESET])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zfs_root_migrate import portage_config, runner
+from zfs_root_migrate import portage_config, syscalls
 from zfs_root_migrate.errors import MigrateError
 from zfs_root_migrate.own_files import (
     Origin,
@@ -288,7 +288,7 @@ def test_a_kernel_that_cannot_exchange_names(portage, monkeypatch, number):
     def refuse(first, _second):
         raise OSError(number, os.strerror(number), first)
 
-    monkeypatch.setattr(runner, "exchange", refuse)
+    monkeypatch.setattr(syscalls, "exchange", refuse)
     with pytest.raises(MigrateError) as caught:
         fix(portage)
     assert "nothing was changed" in caught.value.details
@@ -356,16 +356,16 @@ def test_an_editor_saves_at_this_moment(portage, monkeypatch):
     """Its file is in force, not the one that was linked before; nothing is lost."""
     make_files(portage)
     use = portage / "package.use"
-    exchange = runner.exchange
+    exchange = syscalls.exchange
 
     def save_first(first, second):
-        monkeypatch.setattr(runner, "exchange", exchange)
+        monkeypatch.setattr(syscalls, "exchange", exchange)
         new = use.with_name("saved")
         new.write_text("app-misc/saved flag\n")
         new.replace(use)
         exchange(first, second)
 
-    monkeypatch.setattr(runner, "exchange", save_first)
+    monkeypatch.setattr(syscalls, "exchange", save_first)
     with pytest.raises(MigrateError, match="changed at this moment"):
         fix(portage, WISHES[2:])
     assert use.read_text() == "app-misc/saved flag\n"
@@ -437,7 +437,7 @@ def die_after(count, deed):
         try:
             for name in OPERATIONS:
                 setattr(os, name, counted(getattr(os, name)))
-            runner.exchange = counted(runner.exchange)
+            syscalls.exchange = counted(syscalls.exchange)
             deed()
         except BaseException:  # noqa: BLE001 - the parent is told by the status
             os._exit(2)

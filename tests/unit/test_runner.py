@@ -201,11 +201,12 @@ def test_chroot_has_the_kernel_file_systems(needs, tmp_path):
         pytest.skip("no mounts here")
     try:
         places = ("/proc/self", "/dev/null", "/sys/class")
-        script = "for p; do test -e $p; done; test . -ef /"
+        script = "for p; do test -e $p; done; test . -ef /; >/tmp/left-in-memory"
         argv = ("sh", "-ec", script, "sh", *places)
         answer = runner.query(argv, chroot=str(tmp_path))
         assert answer.status == 0, answer.stderr
         assert not (tmp_path / "proc/self").exists()
+        assert not (tmp_path / "tmp/left-in-memory").exists()
     finally:
         assert runner.query(("umount", str(tmp_path))).status == 0
 

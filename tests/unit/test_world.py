@@ -51,6 +51,9 @@ class Heard:
         """Remember how far it is."""
         self.percents.append(done)
 
+    def round_begins(self):
+        """Ignore it."""
+
     def tree_begins(self, tree):
         """Ignore it."""
 
@@ -388,6 +391,38 @@ def test_a_comparison_of_what_is_still(heard, tmp_path):
     since[0] = Passes(last=0.0, compared=now + 60)
     live.act(still)
     assert "0 differ, 0 were changed" in (tmp_path / "report").read_text()
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("still", [False, True])
+def test_what_differs_is_copied_again_once(live, heard, tmp_path, still):
+    """As a program in the new root may have written there; a fault shows twice."""
+    tree = CopyTree(
+        source=str(tmp_path / "old"),
+        destination=str(tmp_path / "new"),
+        exclude=(),
+        size=0,
+        files=0,
+        state=str(tmp_path / "state"),
+        verify=True,
+    )
+    (tmp_path / "old/tmp").mkdir(parents=True)
+    (tmp_path / "new").mkdir()
+    for path in (tmp_path / "old/tmp", tmp_path / "old"):
+        os.utime(path, ns=(0, 10**18))
+    live.act(tree)
+    judge = LiveWorld(heard, passes=lambda: Passes(last=2.0**40, compared=2.0**40))
+    compare = CompareTrees(
+        pairs=(tree,), report=str(tmp_path / "report"), still=still, amend=True
+    )
+    judge.act(compare)
+    notes = len(heard.lines)
+    (tmp_path / "new/tmp/left").write_text("by grub-mkconfig")
+    judge.act(compare)
+    assert not (tmp_path / "new/tmp/left").exists()
+    assert (tmp_path / "new/tmp").stat().st_mtime_ns == 10**18
+    assert any(note.startswith("copied again: ") for note in heard.lines[notes:])
+    assert "0 differ" in (tmp_path / "report").read_text()
 
 
 def test_the_seal_is_set(live, monkeypatch):

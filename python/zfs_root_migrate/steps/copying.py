@@ -279,7 +279,7 @@ def delta(config: Config, facts: Facts, layout: Layout) -> Step:
         actions=(
             *pool.unseal(layout, wanted=config.seals),
             CopyRounds(trees=trees, goal=GOAL, most=MOST_ROUNDS),
-            CompareTrees(pairs=trees, report=REPORT),
+            CompareTrees(pairs=trees, report=REPORT, amend=True),
         ),
         seconds=10 + files // FILES_PER_SECOND,
     )

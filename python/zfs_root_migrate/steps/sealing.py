@@ -196,7 +196,7 @@ def last_pass(config: Config, facts: Facts, layout: Layout) -> Step:
         hazard=Hazard.REVERSIBLE,
         actions=(
             CopyRounds(trees=trees, goal=0, most=MOST_ROUNDS, still=True),
-            CompareTrees(pairs=trees, report=SEAL_REPORT, still=True),
+            CompareTrees(pairs=trees, report=SEAL_REPORT, still=True, amend=True),
         ),
         seconds=5 + 2 * files // copying.FILES_PER_SECOND,
     )

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,6 +113,7 @@ def mutated(draw: st.DrawFn, value: Any) -> Any:  # noqa: ANN401
     return draw(_same_kind(value))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_no_facts_crash_a_check(data: st.DataObject) -> None:
@@ -139,6 +141,7 @@ def test_every_type_of_the_model_is_drawn() -> None:
                 assert _of_type(hint) is not None, (kind, name)
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(data=st.data())
 def test_no_facts_crash_a_verb(data: st.DataObject) -> None:

@@ -27,14 +27,19 @@ def dumped(top: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
-def test_records_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What one process has written, the next one goes on behind."""
-    first, second = write(tmp_path, 50), write(tmp_path, 5000)
+def test_records_go_on(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What one process has written, the next one goes on behind; files grow."""
+    monkeypatch.setattr(writer, "GROW", writer.SLOT << 7)
+    first, second = write(tmp_path, 50), write(tmp_path, 300)
     there = dumped(tmp_path, capsys)
     for kind in ("plain", "sqlite", "mmap"):
         wanted = [*first[kind], *second[kind]]
         assert [line for line in there if line.startswith(kind)] == wanted
-    assert len(there) == 3 * 5050
+    assert len(there) == 3 * 350
 
 
 def test_what_was_torn_is_written_anew(
