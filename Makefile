@@ -4,7 +4,8 @@ PY := .venv/bin/python
 LINTED := python/zfs_root_migrate tests overlay
 # the package is tested as it lies here, not as it is installed
 export PYTHONPATH := $(CURDIR)/python
-export PYTHONDONTWRITEBYTECODE := 1
+# compiled once, but not beside the sources
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
 
 # what the maintainer's targets run under; they need nothing but Python and git
 BARE = PYTHONPATH= $$(tests/bootstrap python) -m

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from zfs_root_migrate.errors import UsageError
-from zfs_root_migrate.output import Terminal
+from zfs_root_migrate.terminal import Terminal
 
 
 def show_json(terminal: Terminal, kind: str, data: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from zfs_root_migrate import __version__
 from zfs_root_migrate.errors import ExitStatus, MigrateError, from_os, interrupted
 
 if TYPE_CHECKING:
-    from zfs_root_migrate.output import Terminal
+    from zfs_root_migrate.terminal import Terminal
 
 Verb = Callable[["Terminal", argparse.Namespace], int]
 
@@ -295,7 +295,7 @@ def _guarded(args: argparse.Namespace) -> int:
     # what is begun now does not outlive us, however this ends
     begin_early(args)
     from zfs_root_migrate import verbs
-    from zfs_root_migrate.output import Terminal
+    from zfs_root_migrate.terminal import Terminal
 
     terminal = Terminal(out=sys.stdout, err=sys.stderr)
     # a lost connection must not stop a migration; a request to end does, cleanly

@@ -12,8 +12,8 @@ from zfs_root_migrate.environment_reports import (
 from zfs_root_migrate.environment_workflow import change, look, plan_change
 from zfs_root_migrate.environments import Environments
 from zfs_root_migrate.errors import ExitStatus, UsageError
-from zfs_root_migrate.output import Terminal
 from zfs_root_migrate.sessions import open_recorded
+from zfs_root_migrate.terminal import Terminal
 
 
 def environments(terminal: Terminal, args: argparse.Namespace) -> int:

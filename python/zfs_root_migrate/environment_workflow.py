@@ -15,12 +15,12 @@ from zfs_root_migrate.errors import InterruptedRunError, MigrateError, UsageErro
 from zfs_root_migrate.executor import Executor
 from zfs_root_migrate.facts.environments import gather_environments
 from zfs_root_migrate.journal import Lock
-from zfs_root_migrate.output import Terminal
 from zfs_root_migrate.paths import LOCK
 from zfs_root_migrate.plan import Plan
 from zfs_root_migrate.reader import Reader
 from zfs_root_migrate.steps.grub import DEFAULT
 from zfs_root_migrate.steps.menu import SCRIPT
+from zfs_root_migrate.terminal import Terminal
 from zfs_root_migrate.workbench import open_passing
 from zfs_root_migrate.workflow import Confirm
 

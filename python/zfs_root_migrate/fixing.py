@@ -23,8 +23,9 @@ from zfs_root_migrate.fix import (
     remarks,
     spots_of,
 )
-from zfs_root_migrate.output import Log, Terminal
+from zfs_root_migrate.output import Log
 from zfs_root_migrate.paths import LOG, PORTAGE
+from zfs_root_migrate.terminal import Terminal
 from zfs_root_migrate.wishes import emerge_line, emerge_runs
 from zfs_root_migrate.workflow import Confirm, Session
 

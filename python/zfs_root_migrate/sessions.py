@@ -8,8 +8,8 @@ from zfs_root_migrate.config import Config
 from zfs_root_migrate.errors import UsageError
 from zfs_root_migrate.facts import load_facts
 from zfs_root_migrate.model import Facts
-from zfs_root_migrate.output import Terminal
 from zfs_root_migrate.reader_root import find_root
+from zfs_root_migrate.terminal import Terminal
 
 
 def open_session(terminal: Terminal, args: argparse.Namespace) -> workflow.Session:

@@ -22,7 +22,6 @@ from zfs_root_migrate.errors import ExitStatus, UsageError
 from zfs_root_migrate.facts import dump_facts
 from zfs_root_migrate.finding import explain
 from zfs_root_migrate.layout import DiskLayout, design
-from zfs_root_migrate.output import Terminal
 from zfs_root_migrate.paths import LOCK, LOG
 from zfs_root_migrate.reader import RecordingReader, dump_recording
 from zfs_root_migrate.render import plan_text
@@ -36,6 +35,7 @@ from zfs_root_migrate.sessions import (
 from zfs_root_migrate.settings_file import change_settings
 from zfs_root_migrate.steps.copying import left_hidden, left_out, left_out_mounts
 from zfs_root_migrate.steps.sealing import left_behind
+from zfs_root_migrate.terminal import Terminal
 
 
 def dispatch(terminal: Terminal, args: argparse.Namespace) -> int:

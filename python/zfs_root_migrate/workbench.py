@@ -6,11 +6,12 @@ from pathlib import Path
 
 from zfs_root_migrate.executor import Executor
 from zfs_root_migrate.journal import Event, Journal, Record
-from zfs_root_migrate.output import Log, Reporter, Terminal
+from zfs_root_migrate.output import Log, Reporter
 from zfs_root_migrate.paths import LOG
 from zfs_root_migrate.reader import Reader
 from zfs_root_migrate.state import State
 from zfs_root_migrate.step import Probe
+from zfs_root_migrate.terminal import Terminal
 from zfs_root_migrate.world import LiveWorld, Passes, fits
 
 # the steps in which copying passes begin, at once

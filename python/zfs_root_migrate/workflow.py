@@ -17,7 +17,6 @@ from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.journal import Lock
 from zfs_root_migrate.layout import DiskLayout, design
 from zfs_root_migrate.model import Facts
-from zfs_root_migrate.output import Counter, Terminal
 from zfs_root_migrate.paths import LOCK, STATE
 from zfs_root_migrate.plan import Plan
 from zfs_root_migrate.reader import LiveReader, Reader
@@ -25,6 +24,7 @@ from zfs_root_migrate.reader_root import RootReader
 from zfs_root_migrate.scan import scan
 from zfs_root_migrate.state import FINISHED, Phase, Recorded, State, phase
 from zfs_root_migrate.steps import pool
+from zfs_root_migrate.terminal import Counter, Terminal
 from zfs_root_migrate.workbench import holds, open_executor
 
 Confirm = Callable[[str], bool]

@@ -16,9 +16,9 @@ from tests.unit.fakes.world import Fate, SimulatedWorld
 from zfs_root_migrate import (
     __version__,
     fixing,
-    output,
     runner,
     shutdown,
+    terminal,
     verbs,
     workbench,
     workflow,
@@ -347,13 +347,13 @@ def test_only_root_acts(capsys, monkeypatch, machine, verb):
 def answer_with(monkeypatch, text):
     """Put somebody at the keyboard who says this."""
     monkeypatch.setattr(sys, "stdin", io.StringIO(text))
-    init = output.Terminal.__init__
+    init = terminal.Terminal.__init__
 
     def made(self, **more):
         init(self, **more)
         self.live = True
 
-    monkeypatch.setattr(output.Terminal, "__init__", made)
+    monkeypatch.setattr(terminal.Terminal, "__init__", made)
 
 
 @pytest.mark.parametrize("verb", ["run", "undo"])
@@ -737,14 +737,14 @@ def test_a_run_records_what_it_walked_through(capsys, machine, settings):
 def test_a_long_walk_shows_how_far_it_is(monkeypatch):
     """On a terminal, and nowhere else; the line is taken away again."""
     err = io.StringIO()
-    terminal = output.Terminal(out=io.StringIO(), err=err)
-    monkeypatch.setattr(output.time, "monotonic", iter(range(99)).__next__)
-    counter = output.Counter(terminal, 4000)
+    shown = terminal.Terminal(out=io.StringIO(), err=err)
+    monkeypatch.setattr(terminal.time, "monotonic", iter(range(99)).__next__)
+    counter = terminal.Counter(shown, 4000)
     counter(1000)
     counter.close()
     assert err.getvalue() == ""
-    terminal.live = True
-    counter = output.Counter(terminal, 4000)
+    shown.live = True
+    counter = terminal.Counter(shown, 4000)
     counter(1000)
     assert "25%  1000 files looked at" in err.getvalue()
     counter(5000)

@@ -309,7 +309,7 @@ def test_asking(call, monkeypatch):
     before = state(machine)
     status, _, err = call(machine, "destroy", "try")
     assert (status, "nobody is there" in err) == (ExitStatus.USAGE, True)
-    monkeypatch.setattr("zfs_root_migrate.output.Terminal.ask", lambda *_: "no")
+    monkeypatch.setattr("zfs_root_migrate.terminal.Terminal.ask", lambda *_: "no")
     monkeypatch.setattr(
         "zfs_root_migrate.environment_verbs.confirmer",
         lambda *_: lambda question: False,

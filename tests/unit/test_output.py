@@ -7,10 +7,11 @@ import re
 
 import pytest
 
-from zfs_root_migrate import output
+from zfs_root_migrate import output, terminal
 from zfs_root_migrate.errors import MigrateError
-from zfs_root_migrate.output import PLAIN_EVERY, REDRAW, Log, Reporter, Terminal
+from zfs_root_migrate.output import PLAIN_EVERY, Log, Reporter
 from zfs_root_migrate.step import CompareTrees, CopyTree, Hazard, Step
+from zfs_root_migrate.terminal import REDRAW, Terminal
 
 
 class Stream(io.StringIO):
@@ -262,14 +263,14 @@ def test_colour(monkeypatch, tty, environment, wish, expected):
 
 def test_nobody_answers(monkeypatch):
     """A closed or absent standard input is an empty answer."""
-    terminal = Terminal(out=Stream(), err=Stream(tty=True))
+    asking = Terminal(out=Stream(), err=Stream(tty=True))
     closed = io.StringIO("yes\n")
     closed.close()
     for stdin in (None, closed, io.StringIO("")):
-        monkeypatch.setattr(output.sys, "stdin", stdin)
-        assert terminal.ask("Sure?") == ""
-    monkeypatch.setattr(output.sys, "stdin", io.StringIO(" yes \n"))
-    assert terminal.ask("Sure?") == "yes"
+        monkeypatch.setattr(terminal.sys, "stdin", stdin)
+        assert asking.ask("Sure?") == ""
+    monkeypatch.setattr(terminal.sys, "stdin", io.StringIO(" yes \n"))
+    assert asking.ask("Sure?") == "yes"
 
 
 def test_results_that_cannot_be_encoded():

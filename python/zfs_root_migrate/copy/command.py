@@ -10,7 +10,7 @@ from typing import Any
 from zfs_root_migrate.copy.engine import copy
 from zfs_root_migrate.copy.order import Detect, Order, Problem, Report, Tally
 from zfs_root_migrate.errors import ExitStatus
-from zfs_root_migrate.output import Terminal
+from zfs_root_migrate.terminal import Terminal
 
 SCHEMA = {"schema": "zfs-root-migrate/copy", "version": 1}
 
