@@ -1,46 +1,44 @@
 """Compares two trees by reading both, sharing nothing with the copier. Read-only.
 
-Every name below the source must be at the destination with the same kind, owner, mode,
-modification time in nanoseconds, content or link text, device number and extended
-attributes (ACLs and capabilities are among them), and names that share an inode must do
-so on both sides. What the running system changed after the copy is counted apart.
+What is compared, `comparison_walk` says. Large trees are walked by several processes:
+to read back what was copied takes about as long as to copy it, and as many processors.
 """
 
-import hashlib
+import mmap
 import os
-import stat
-from collections.abc import Iterator
+import pickle
+import selectors
+import signal
+import struct
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zfs_root_migrate.comparison_files import (
-    attributes,
-    same_content,
-    unlike_metadata,
-    unreadable,
+from zfs_root_migrate import runner
+from zfs_root_migrate.comparison_walk import (
+    UNLIKE_LINKS,
+    Difference,
+    Found,
+    Inode,
+    Terms,
+    Walk,
+    changed_at,
 )
+from zfs_root_migrate.errors import StepFailedError
 from zfs_root_migrate.step import CopyTree
-from zfs_root_migrate.syscalls import open_below
 
 if TYPE_CHECKING:
     from zfs_root_migrate.world import Progress
 
 # file systems stamp with the time of the last timer tick, and clocks are set
 SLACK = 2.0
-EVERY = 200
-UNLIKE_ATTRIBUTES = "extended attributes or ACL"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """One path that differs, and in what."""
-
-    path: str
-    what: str
-
-    def __str__(self) -> str:
-        """Return one line, with odd bytes of the name made visible."""
-        return f"{self.path!r}: {self.what}"
+# a tree with fewer files is done before other processes have begun
+SEVERAL = 1000
+MOST_JOBS = 8
+# seconds between two looks at how far the others are
+LOOK = 0.2
+_SOFAR = struct.Struct("QQ")
+_MANIFEST_BITS = 256
 
 
 @dataclass(slots=True)
@@ -49,15 +47,23 @@ class Comparison:
 
     files: int = 0
     bytes: int = 0
-    # every name with kind, owner, mode, size and time, in the order of the walk
-    names: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    # a number for every name with kind, owner, mode, size and time, summed up
+    names: int = 0
     differences: list[Difference] = field(default_factory=list)
     changed_since: list[str] = field(default_factory=list)
 
     @property
     def manifest(self) -> str:
         """Return one number for all that was compared but the content."""
-        return self.names.hexdigest()
+        return f"{self.names % 2**_MANIFEST_BITS:0{_MANIFEST_BITS // 4}x}"
+
+    def add(self, found: Found) -> None:
+        """Add what one walk has found."""
+        self.files += found.files
+        self.bytes += found.bytes
+        self.names += found.names
+        self.differences += found.differences
+        self.changed_since += found.changed_since
 
     def summary(self) -> str:
         """Return one line for people."""
@@ -75,216 +81,144 @@ class Comparison:
         return "\n".join(lines) + "\n"
 
 
+def default_jobs() -> int:
+    """Return how many processes compare a large tree: one for each processor, to 8."""
+    return min(MOST_JOBS, len(os.sched_getaffinity(0)))
+
+
 def compare_all(
     pairs: tuple[CopyTree, ...],
     *,
     since: float,
     progress: "Progress",
     contents_since: float = 0.0,
+    jobs: int = 1,
 ) -> Comparison:
     """Compare each pair; `since` is the Unix time at which the last copy began.
 
-    Files with an inode that was not changed since `contents_since` are not read.
+    Files with an inode that was not changed since `contents_since` are not read. Trees
+    of SEVERAL files and more are shared by `jobs` processes.
     """
     result = Comparison()
-    times = (since - SLACK, contents_since - SLACK)
+    terms = Terms(since=since - SLACK, contents_since=contents_since - SLACK)
     for tree in pairs:
         progress.tree_begins(tree)
-        _Walk(tree, times, result, progress).compare()
+        if jobs == 1 or tree.files < SEVERAL:
+            walk = Walk(tree, terms, lambda found: _tell(progress, [found]))
+            walk.compare()
+            result.add(walk.found)
+        else:
+            for found in _together(tree, terms, progress, jobs):
+                result.add(found)
+    result.differences.sort(key=lambda difference: difference.path)
+    result.changed_since.sort()
     return result
 
 
-class _Walk:
-    """One comparison of a source with a destination."""
+def _tell(progress: "Progress", found: Iterable[Found]) -> None:
+    parts = list(found)
+    progress.advance(
+        bytes_done=sum(part.bytes for part in parts),
+        files_done=sum(part.files for part in parts),
+    )
 
-    def __init__(
-        self,
-        tree: CopyTree,
-        times: tuple[float, float],
-        result: Comparison,
-        progress: "Progress",
-    ) -> None:
-        self._tree = tree
-        self._excluded = frozenset(os.fsencode(path) for path in tree.exclude)
-        self._kept = frozenset(
-            parent
-            for path in self._excluded
-            for n in range(1, path.count(b"/"))
-            for parent in [b"/".join(path.split(b"/")[: n + 1])]
-        )
-        # where the new root has a file of its own, the directory has another time
-        self._own = frozenset(path.rpartition(b"/")[0] for path in self._excluded)
-        self._since, self._contents_since = times
-        self._result = result
-        self._progress = progress
-        # inodes with several names: the old one's new one, and the other way
-        self._groups: dict[tuple[int, int], tuple[int, int]] = {}
-        self._origins: dict[tuple[int, int], tuple[int, int]] = {}
-        self._begun = (result.bytes, result.files)
-        # directories that are still to be looked at
-        self._waiting = [b""]
 
-    def compare(self) -> None:
-        """Compare one directory after the other.
+def _together(
+    tree: CopyTree, terms: Terms, progress: "Progress", jobs: int
+) -> list[Found]:
+    """Compare one tree in several processes; return what each has found."""
+    sofar = mmap.mmap(-1, jobs * _SOFAR.size)
 
-        None is kept open while another is looked at, so that depth costs neither
-        descriptors nor stack.
-        """
-        flags = os.O_RDONLY | os.O_DIRECTORY
-        old = os.open(self._tree.source, flags)
+    def compare(number: int) -> bytes:
+        def tick(found: Found) -> None:
+            _SOFAR.pack_into(sofar, number * _SOFAR.size, found.bytes, found.files)
+
+        walk = Walk(tree, terms, tick, number=number, shares=jobs)
         try:
-            new = os.open(self._tree.destination, flags)
-            try:
-                self._top(old, new)
-                while self._waiting:
-                    self._open(self._waiting.pop(), old, new)
-            finally:
-                os.close(new)
+            walk.compare()
+        except StepFailedError as error:
+            return pickle.dumps((error.brief, error.details, error.resolution))
+        return pickle.dumps(walk.found)
+
+    def look() -> None:
+        done = map(_SOFAR.unpack_from, [sofar] * jobs, range(0, len(sofar), 16))
+        _tell(progress, (Found(bytes=size, files=files) for size, files in done))
+
+    with sofar:
+        answers = [pickle.loads(data) for data in _processes(jobs, compare, look)]
+    found = []
+    for answer in answers:
+        if not isinstance(answer, Found):
+            brief, details, resolution = answer
+            raise StepFailedError(brief, details=details, resolution=resolution)
+        found.append(answer)
+    return [*found, _links_between(tree, terms, found)]
+
+
+def _links_between(tree: CopyTree, terms: Terms, shares: list[Found]) -> Found:
+    """Return what differs in links that no process has seen both ends of."""
+    walk = Walk(tree, terms, lambda _: None)
+    groups: dict[Inode, Inode] = {}
+    origins: dict[Inode, Inode] = {}
+    for share in shares:
+        for old, (new, path) in share.groups.items():
+            known = groups.setdefault(old, new), origins.setdefault(new, old)
+            if known != (new, old):
+                walk.differs(path, UNLIKE_LINKS, changed_at(tree.source, path))
+    return walk.found
+
+
+def _processes(
+    jobs: int, work: Callable[[int], bytes], look: Callable[[], None]
+) -> list[bytes]:
+    """Have each piece done by a process of its own; return what they answer."""
+    answers = [b""] * jobs
+    pids: list[int] = []
+    with selectors.DefaultSelector() as selector:
+        try:
+            for number in range(jobs):
+                back, pid = _start(number, work)
+                pids.append(pid)
+                selector.register(back, selectors.EVENT_READ, number)
+            while selector.get_map():
+                for key, _ in selector.select(LOOK):
+                    data = os.read(key.fd, 1 << 20)
+                    answers[key.data] += data
+                    if not data:
+                        selector.unregister(key.fd)
+                        os.close(key.fd)
+                look()
         finally:
-            os.close(old)
-
-    def _directory(self, path: bytes, old: int, new: int) -> None:
-        names = {os.fsencode(n) for n in os.listdir(old)}
-        there = {os.fsencode(n) for n in os.listdir(new)}
-        for name in sorted(names | there):
-            below = path + b"/" + name
-            if below in self._excluded:
-                continue
-            if name not in there:
-                self._differs(below, "missing on the new root", old, name)
-            elif name not in names:
-                if below not in self._kept:
-                    self._differs(below, "only on the new root", old, None)
-            else:
-                self._entry(below, old, new, name)
-
-    def _entry(self, path: bytes, old: int, new: int, name: bytes) -> None:
-        try:
-            before = os.stat(name, dir_fd=old, follow_symlinks=False)
-            now = os.stat(name, dir_fd=new, follow_symlinks=False)
-        except FileNotFoundError:
-            self._result.changed_since.append(os.fsdecode(path))
-            return
-        self._result.files += 1
-        row = (path, *now[:1], *now[4:7], now.st_mtime_ns)
-        self._result.names.update(repr(row).encode())
-        if self._result.files % EVERY == 0:
-            self._tell()
-        timed = path not in self._own
-        try:
-            for what in self._unlike(before, now, old, new, name, timed=timed):
-                self._differs(path, what, old, name)
-        except OSError as error:
-            raise unreadable(self._tree.destination + os.fsdecode(path), error) from (
-                error
-            )
-        if stat.S_ISDIR(before.st_mode) and stat.S_ISDIR(now.st_mode):
-            self._waiting.append(path)
-
-    def _tell(self) -> None:
-        size, files = self._begun
-        self._progress.advance(
-            bytes_done=self._result.bytes - size, files_done=self._result.files - files
+            for key in list(selector.get_map().values()):
+                os.close(key.fd)
+            _end(pids)
+    if b"" in answers:
+        raise StepFailedError(
+            "one of the processes that compare has ended without an answer",
+            resolution="look at dmesg: if the kernel killed it for want of memory, "
+            "close other programs, and type the same command again",
         )
+    return answers
 
-    def _open(self, path: bytes, old: int, new: int) -> None:
-        try:
-            old_dir = open_below(old, path)
-        except (FileNotFoundError, NotADirectoryError):
-            # it went away, or became something else, since its parent was read
-            self._result.changed_since.append(os.fsdecode(path))
-            return
-        except OSError as error:
-            raise unreadable(self._tree.source + os.fsdecode(path), error) from error
-        try:
-            new_dir = open_below(new, path)
-            try:
-                self._directory(path, old_dir, new_dir)
-            finally:
-                os.close(new_dir)
-        finally:
-            os.close(old_dir)
 
-    def _unlike(
-        self,
-        before: os.stat_result,
-        now: os.stat_result,
-        old: int,
-        new: int,
-        name: bytes,
-        *,
-        timed: bool,
-    ) -> Iterator[str]:
-        if stat.S_IFMT(before.st_mode) != stat.S_IFMT(now.st_mode):
-            yield "another kind of file"
-            return
-        yield from unlike_metadata(before, now, timed=timed)
-        first = before.st_nlink < 2 or (before.st_dev, before.st_ino) not in (
-            self._groups
-        )
-        if not stat.S_ISDIR(before.st_mode):
-            yield from self._unlike_links(before, now)
-        if stat.S_ISREG(before.st_mode) and first:
-            yield from self._unlike_content(before, now, old, new, name)
-        elif stat.S_ISLNK(before.st_mode) and (
-            os.readlink(name, dir_fd=old) != os.readlink(name, dir_fd=new)
-        ):
-            yield "link text"
-        if first and attributes(old, name) != attributes(new, name):
-            yield UNLIKE_ATTRIBUTES
+def _start(number: int, work: Callable[[int], bytes]) -> tuple[int, int]:
+    back, out = os.pipe()
 
-    def _unlike_links(
-        self, before: os.stat_result, now: os.stat_result
-    ) -> Iterator[str]:
-        if before.st_nlink < 2 and now.st_nlink < 2:
-            return
-        key, value = (before.st_dev, before.st_ino), (now.st_dev, now.st_ino)
-        known = (
-            self._groups.setdefault(key, value),
-            self._origins.setdefault(value, key),
-        )
-        if known != (value, key):
-            yield "not the same hard link group"
+    def answer() -> None:
+        # Ctrl-C is for the one that waits for this
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        left = memoryview(work(number))
+        while left:
+            left = left[os.write(out, left) :]
 
-    def _unlike_content(
-        self,
-        before: os.stat_result,
-        now: os.stat_result,
-        old: int,
-        new: int,
-        name: bytes,
-    ) -> Iterator[str]:
-        if before.st_size != now.st_size:
-            yield f"size {now.st_size} instead of {before.st_size}"
-            return
-        if before.st_ctime < self._contents_since:
-            return
-        self._result.bytes += before.st_size
-        if before.st_size and not same_content(old, new, name, before.st_size):
-            yield "content"
+    pid = runner.fork(answer)
+    os.close(out)
+    return back, pid
 
-    def _top(self, old: int, new: int) -> None:
-        timed = b"" not in self._own
-        for what in unlike_metadata(os.fstat(old), os.fstat(new), timed=timed):
-            self._differs(b"/", what, old, None)
-        if attributes(old, b".") != attributes(new, b"."):
-            self._differs(b"/", UNLIKE_ATTRIBUTES, old, None)
 
-    def _differs(self, path: bytes, what: str, folder: int, name: bytes | None) -> None:
-        """Count a difference, or a change that the running system made since."""
-        text = os.fsdecode(path)
-        shown = self._tree.destination + text
-        try:
-            seen = (
-                os.fstat(folder)
-                if name is None
-                else os.stat(name, dir_fd=folder, follow_symlinks=False)
-            )
-            # not the modification time, which anybody can set to the future
-            changed = seen.st_ctime >= self._since
-        except FileNotFoundError:
-            changed = True
-        if changed:
-            self._result.changed_since.append(shown)
-        else:
-            self._result.differences.append(Difference(path=shown, what=what))
+def _end(pids: list[int]) -> None:
+    """Wait for all; those that are still at work are not wanted any more."""
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    for pid in pids:
+        os.waitpid(pid, 0)

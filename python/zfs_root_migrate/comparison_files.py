@@ -4,10 +4,12 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from zfs_root_migrate.errors import StepFailedError
 
-CHUNK = 1 << 20
+# smaller than what malloc(3) asks the kernel for anew each time
+CHUNK = 100 << 10
 # without attributes: a file system that has none, a name that has just gone
 _NO_ATTRIBUTES = (errno.ENOTSUP, errno.ENOENT, errno.ENODATA)
 
@@ -37,14 +39,18 @@ def unlike_metadata(
         yield "device number"
 
 
-def attributes(folder: int, name: bytes) -> dict[str, bytes]:
-    """Return the extended attributes, ACLs among them."""
-    # listxattr takes no dir_fd; through /proc no path is longer than a name
-    path = b"/proc/self/fd/%d/%s" % (folder, name)
+def by_name(folder: int, name: bytes) -> bytes:
+    """Return a path for calls that take no dir_fd; none on it is longer than a name."""
+    return b"/proc/self/fd/%d/%s" % (folder, name)
+
+
+def attributes(place: int | bytes) -> dict[str, bytes]:
+    """Return the extended attributes, ACLs among them; a path is not followed."""
+    follow = isinstance(place, int)
     try:
         return {
-            key: os.getxattr(path, key, follow_symlinks=False)
-            for key in os.listxattr(path, follow_symlinks=False)
+            key: os.getxattr(place, key, follow_symlinks=follow)
+            for key in os.listxattr(place, follow_symlinks=follow)
         }
     except OSError as error:
         if error.errno in _NO_ATTRIBUTES:
@@ -52,24 +58,32 @@ def attributes(folder: int, name: bytes) -> dict[str, bytes]:
         raise
 
 
-def same_content(old: int, new: int, name: bytes, size: int) -> bool:
-    """Read a file of this size in both directories and compare."""
+@contextmanager
+def both_open(old: int, new: int, name: bytes) -> Iterator[tuple[int, int] | None]:
+    """Open a file in both directories; None where the old one has just gone."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NOATIME
     try:
         one = os.open(name, flags, dir_fd=old)
     except FileNotFoundError:
-        return False
+        yield None
+        return
     try:
         two = os.open(name, flags, dir_fd=new)
         try:
-            place = 0
-            while place < size:
-                chunk = os.pread(one, CHUNK, place)
-                if chunk != os.pread(two, CHUNK, place) or not chunk:
-                    return False
-                place += len(chunk)
-            return True
+            yield one, two
         finally:
             os.close(two)
     finally:
         os.close(one)
+
+
+def same_content(one: int, two: int, size: int) -> bool:
+    """Read two open files of this size and compare."""
+    place = 0
+    while place < size:
+        count = min(CHUNK, size - place)
+        chunk = os.pread(one, count, place)
+        if chunk != os.pread(two, count, place) or not chunk:
+            return False
+        place += len(chunk)
+    return True

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from zfs_root_migrate import arming, comparison, copier, opinion, rounds, runner
+from zfs_root_migrate.comparison_walk import Difference
 from zfs_root_migrate.errors import StepFailedError, VerificationError
 from zfs_root_migrate.paths import NEW, SEAL
 from zfs_root_migrate.step import (
@@ -205,6 +206,7 @@ class LiveWorld:
             since=math.inf if action.still else since,
             contents_since=self._passes().compared if action.still else 0.0,
             progress=self._progress,
+            jobs=comparison.default_jobs(),
         )
         self._manifest = result.manifest
         Path(action.report).write_text(
@@ -253,7 +255,7 @@ class LiveWorld:
             time.sleep(action.interval)
 
 
-def _first(differences: list[comparison.Difference]) -> str:
+def _first(differences: list[Difference]) -> str:
     return "\n".join(map(str, differences[:10]))
 
 

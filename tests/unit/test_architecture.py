@@ -33,7 +33,7 @@ RIM = {
         *("reader_root", "sessions", "rsync", "environment_workflow", "asking"),
         *("environment_verbs",),
         *("rounds", "windows", "arming", "shutdown"),
-        *("workbench", "comparison_files"),
+        *("workbench", "comparison_files", "comparison_walk"),
     )
 }
 # what Python has no function for is called in C here

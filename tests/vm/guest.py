@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from tests.vm.qemu import Bus, Disk, Machine
+from tests.vm.disks import Bus, Disk
+from tests.vm.qemu import Machine
 
 __all__ = ["Bus", "Disk", "Guest", "GuestError", "Machine", "Result", "Up"]
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from tests.vm import emulator, stages
 from tests.vm.cache import Cache, default_directory
+from tests.vm.disks import Bus, Disk
 
 # room enough that code need not be translated twice
 ACCELERATION = "tcg,thread=multi,tb-size=512"
@@ -17,54 +17,12 @@ AGENT_PORT = "zfs-root-migrate.agent"
 ACKS_PORT = "zfs-root-migrate.acks"
 
 
-class Bus(StrEnum):
-    """How a disk is attached."""
-
-    VIRTIO = "virtio"
-    ATA = "ata"
-    NVME = "nvme"
-    SCSI = "scsi"
-
-
 _DEVICES = {
     Bus.VIRTIO: "virtio-blk-pci",
     Bus.ATA: "ide-hd",
     Bus.NVME: "nvme",
     Bus.SCSI: "scsi-hd",
 }
-_BY_ID = {
-    Bus.VIRTIO: "virtio-",
-    Bus.ATA: "ata-QEMU_HARDDISK_",
-    Bus.NVME: "nvme-QEMU_NVMe_Ctrl_",
-    Bus.SCSI: "scsi-0QEMU_QEMU_HARDDISK_",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """A raw file as a disk with a serial number."""
-
-    file: Path
-    serial: str
-    bus: Bus = Bus.VIRTIO
-
-    @classmethod
-    def from_arg(cls, text: str) -> "Disk":
-        """Parse FILE[,serial=S][,bus=B].
-
-        >>> Disk.from_arg("a.raw,serial=OLD")
-        Disk(file=PosixPath('a.raw'), serial='OLD', bus=<Bus.VIRTIO: 'virtio'>)
-        """
-        name, *options = text.split(",")
-        values = dict(option.partition("=")[::2] for option in options)
-        file = Path(name)
-        serial = values.get("serial", file.stem[:20])
-        return cls(file, serial, Bus(values.get("bus", Bus.VIRTIO)))
-
-    @property
-    def by_id(self) -> str:
-        """Return the link that udev makes in the guest."""
-        return f"/dev/disk/by-id/{_BY_ID[self.bus]}{self.serial}"
 
 
 def program() -> list[str]:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from tests.vm.disks import blank_disk, copy_disk
+from tests.vm.disks import Disk, blank_disk, copy_disk
 from tests.vm.guest import Guest, GuestError
-from tests.vm.qemu import Disk, Machine
+from tests.vm.qemu import Machine
 
 CHECKOUT = Path(__file__).parents[3]
 OUT = CHECKOUT / "out"

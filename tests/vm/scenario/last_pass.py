@@ -1,6 +1,6 @@
 """The last pass: it fails and says why, its seal goes stale, and no record is lost."""
 
-from tests.vm.scenario import records, state
+from tests.vm.scenario import records, share, state
 from tests.vm.scenario.lab import Lab
 from tests.vm.scenario.migration import ROOT, Migration
 from tests.vm.scenario.parts import Scenario
@@ -38,9 +38,7 @@ class LastPass(Scenario):
 
     def fail(self) -> None:
         """Take the new disk away before the shutdown: the old system says why."""
-        for name in ("writer.py", "manifest.py"):
-            there = self.migration.lab.share / name
-            (self.lab.share / name).write_bytes(there.read_bytes())
+        share.place_files(self.lab.share)
         self._guest = self.lab.boot("old disk after the seal", self.old, self.new)
         assert state.root(self.guest) == self.migration.facts["before"]
         status = _done(self.tool("status"))

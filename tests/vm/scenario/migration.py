@@ -3,7 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.vm.qemu import Disk
+from tests.vm.disks import Disk
 from tests.vm.scenario import records, share, state, trees
 from tests.vm.scenario.lab import Lab
 from tests.vm.scenario.parts import Scenario

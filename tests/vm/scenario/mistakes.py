@@ -2,7 +2,7 @@
 
 import subprocess
 
-from tests.vm.qemu import Disk
+from tests.vm.disks import Disk
 from tests.vm.scenario import share, state
 from tests.vm.scenario.lab import Lab
 from tests.vm.scenario.parts import Scenario

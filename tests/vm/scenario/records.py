@@ -8,8 +8,11 @@ from tests.vm.guest import Guest
 from tests.vm.scenario.lab import Lab
 
 START = """\
+set -e
 cp /run/share/writer.py /run/writer.py
 setsid python3 -B /run/writer.py write / >/run/writer.out 2>&1 </dev/null &
+sleep 2
+kill -0 $! || { cat /run/writer.out; exit 1; }
 """
 SHOWN = 5
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.vm.scenario.lab import CHECKOUT
 
-FILES = ("manifest.py", "reference-migration.sh")
+FILES = ("manifest.py", "reference-migration.sh", "writer.py")
 
 
 def place_files(share: Path) -> None:

@@ -1,5 +1,7 @@
 """A guest whose emulator gives up by itself is started again, and no other."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,10 @@ def test_started_again(
     with pytest.raises(GuestError, match="has ended"):
         guest.wait(20)
     assert (tmp_path / "starts").read_text().count("x") == starts
+
+
+def test_command_line() -> None:
+    """The driver can be used by hand: its modules do not wait for each other."""
+    command = [sys.executable, "-m", "tests.vm.guest", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

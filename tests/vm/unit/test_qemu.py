@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm.qemu import Bus, Disk, Machine
+from tests.vm.disks import Bus, Disk
+from tests.vm.qemu import Machine
 
 
 def pairs(command: list[str]) -> list[tuple[str, str]]:
