@@ -50,7 +50,7 @@ lint: setup
 	$(PY) -m ruff check $(LINTED)
 	$(PY) -m mypy --config-file python/pyproject.toml python/zfs_root_migrate
 	$(PY) -m mypy --config-file python/pyproject.toml -p tests.vm
-	$(PY) -m mypy --config-file python/pyproject.toml -p tests.copy
+	MYPYPATH=python $(PY) -m mypy --config-file python/pyproject.toml -p tests.copy
 	$(PY) -m mypy --config-file python/pyproject.toml -p overlay
 
 # from the sources beside them and from the program

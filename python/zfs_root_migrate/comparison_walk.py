@@ -243,7 +243,7 @@ class Walk:
         if stat.S_ISDIR(before.st_mode):
             return
         # of a file with several names, one is read
-        key = (before.st_dev, before.st_ino)
+        key = self._key(before, now)
         is_known = before.st_nlink > 1 and key in self.found.groups
         yield from self._unlike_links(path, before, now)
         if is_known:
@@ -257,12 +257,17 @@ class Walk:
                 yield "link text"
         yield from _unlike_attributes(folders, name)
 
+    def _key(self, before: os.stat_result, now: os.stat_result) -> Inode:
+        """Return what tells an old file from others: one for each side of a split."""
+        side = now.st_dev if self._tree.split_links else 0
+        return (side, before.st_ino)
+
     def _unlike_links(
         self, path: bytes, before: os.stat_result, now: os.stat_result
     ) -> Iterator[str]:
         if before.st_nlink < 2 and now.st_nlink < 2:
             return
-        key, value = (before.st_dev, before.st_ino), (now.st_dev, now.st_ino)
+        key, value = self._key(before, now), (now.st_dev, now.st_ino)
         known = (
             self.found.groups.setdefault(key, (value, path))[0],
             self._origins.setdefault(value, key),

@@ -31,8 +31,14 @@ class Config:
     swap_size: int | None = None
     compression: str = "lz4"
     copier: Copier = Copier.OWN
+    split_links: bool = False
     exclude: tuple[str, ...] = ()
     consistency: str = "shutdown"
+
+    @property
+    def splits_links(self) -> bool:
+        """Whether hard links between datasets may become files of their own."""
+        return self.split_links and self.copier is Copier.OWN
 
     @property
     def seals(self) -> bool:
@@ -187,6 +193,13 @@ SETTINGS = (
         values=" | ".join(Copier),
         help="what copies the files; rsync is slower, reads the holes of sparse files "
         "and does not keep what chattr(1) sets",
+    ),
+    Setting(
+        name="split-links",
+        parse=_yes_no,
+        values="yes | no",
+        help="whether hard links between what become different datasets may become "
+        "files of their own; they are refused otherwise (copier own only)",
     ),
     Setting(
         name="exclude",

@@ -37,6 +37,7 @@ def command(tree: CopyTree) -> tuple[str, ...]:
         *(f"--exclude={path}" for path in tree.exclude),
         f"--state={tree.state}",
         *(("--verify",) if tree.verify else ()),
+        *(("--allow-split-links",) if tree.split_links else ()),
         tree.source,
         tree.destination,
     )
@@ -56,6 +57,7 @@ def copy_tree(tree: CopyTree, progress: "Progress") -> int:
         exclude=tree.exclude,
         state=tree.state,
         verify=tree.verify,
+        split_links=tree.split_links,
     )
     progress.command(runner.shell_text(command(tree)))
 

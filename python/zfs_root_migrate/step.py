@@ -85,7 +85,9 @@ class CopyTree:
     measured against. `sparse` has rsync look for holes; where the destination is
     compressed, ZFS itself stores a block of zeros as a hole (zfsprops(7), compression).
     `state` is where our own copier remembers what it has copied, at the destination, so
-    that both are there or gone; `verify` has it read back what it copied.
+    that both are there or gone; `verify` has it read back what it copied. With
+    `split_links`, names of one file that come to lie on several file systems become
+    files of their own.
     """
 
     source: str
@@ -97,6 +99,7 @@ class CopyTree:
     copier: Copier = Copier.OWN
     state: str = ""
     verify: bool = False
+    split_links: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

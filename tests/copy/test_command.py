@@ -1,16 +1,21 @@
 """The command line: what is copied, what is not, what is said."""
 
 import json
+import math
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from tests.copy import flags, hard, judge
 from tests.copy.conftest import Mount
 from tests.copy.engine import OURS, Engine
+from zfs_root_migrate.comparison import compare_all
+from zfs_root_migrate.comparison_walk import UNLIKE_LINKS, Difference
+from zfs_root_migrate.step import CopyTree
 
 # a command line that is not refused may go on for ever
 HANGS_S = 30
@@ -206,6 +211,25 @@ def test_split_links(mount: Mount, engine: Engine) -> None:
         assert (new / "home/one").samefile(new / "home/two")
         assert (new / "home/one").read_text() == "text"
         assert not (new / "file").samefile(new / "home/one")
+    assert differences(engine, split_links=True) == []
+    assert {d.what for d in differences(engine, split_links=False)} == {UNLIKE_LINKS}
+    # each side is one file still
+    (new / "home/two").unlink()
+    (new / "home/two").write_text("text")
+    assert {d.what for d in differences(engine, split_links=True)} >= {UNLIKE_LINKS}
+
+
+def differences(engine: Engine, *, split_links: bool) -> list[Difference]:
+    """Return what the tool's own comparison finds."""
+    tree = CopyTree(
+        source=str(engine.source),
+        destination=str(engine.destination),
+        exclude=(),
+        size=0,
+        files=0,
+        split_links=split_links,
+    )
+    return compare_all((tree,), since=math.inf, progress=mock.Mock()).differences
 
 
 def test_what_is_not_kept_is_named(mount: Mount) -> None:

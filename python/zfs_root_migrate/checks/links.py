@@ -8,7 +8,7 @@ from zfs_root_migrate.config import Config
 from zfs_root_migrate.datasets import LAYOUTS
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.layout import Layout, design
-from zfs_root_migrate.model import Facts, Tree
+from zfs_root_migrate.model import Copier, Facts, Tree
 from zfs_root_migrate.quoting import more, quote, show_name
 
 # how many are named, and for how many the commands are written out
@@ -24,7 +24,8 @@ class HardLinksSplit(Finding):
     become datasets, each a file system of its own, and link(2) between two of them
     fails with EXDEV. rsync reports that for each such file and ends with status 23
     after hours of copying, without the names concerned. Before that, one side has to
-    become a file of its own, or a layout be chosen in which both are in one dataset.
+    become a file of its own, or a layout be chosen in which both are in one dataset,
+    or the copier be allowed to make files of their own of them (`set split-links yes`).
 
     The commands of the remedy copy the file beside its name, with owner, mode, times,
     ACLs and attributes, and put the copy in its place at once. A program that has the
@@ -35,6 +36,20 @@ class HardLinksSplit(Finding):
     key = "hard-links-split"
     severity = Severity.INHIBITOR
     title = "hard links between different datasets"
+
+
+class HardLinksMadeApart(Finding):
+    """A file has names in directories that become different datasets, as you wish.
+
+    By the setting `split-links`, the names in each dataset become a file of their own
+    when they are copied. Each has the content, owner, mode, times and attributes of the
+    old file; what is written to one later no longer shows in the others. The report of
+    the copy names all of them.
+    """
+
+    key = "hard-links-made-apart"
+    severity = Severity.INFO
+    title = "hard links become files of their own"
 
 
 def check_links(facts: Facts, config: Config) -> Iterator[Finding]:
@@ -80,10 +95,23 @@ def _links(facts: Facts, config: Config, tree: Tree) -> Iterator[Finding]:
         for places in groups[:SHOWN]
     )
     rest = more(len(groups) - SHOWN + max(unlisted, 0))
+    seen = f"{first}{rest}" if first else f"{unlisted} files that were not listed"
+    if config.splits_links:
+        yield HardLinksMadeApart(
+            seen=seen,
+            why="They take more room, and no longer change together.",
+            remedy=(),
+        )
+        return
     yield HardLinksSplit(
-        seen=f"{first}{rest}" if first else f"{unlisted} files that were not listed",
+        seen=seen,
         why="No hard link can cross datasets (EXDEV): rsync would end with status 23.",
-        remedy=(*_together(facts, config, tree), *_separate(groups), *LOOK_AGAIN),
+        remedy=(
+            *_together(facts, config, tree),
+            *_separate(groups),
+            *_apart(config),
+            *LOOK_AGAIN,
+        ),
     )
 
 
@@ -97,6 +125,13 @@ def _together(facts: Facts, config: Config, tree: Tree) -> Iterator[str]:
             yield f"  zfs-root-migrate set layout {name}"
             yield "Or keep the layout and make the names files of their own:"
             return
+
+
+def _apart(config: Config) -> Iterator[str]:
+    """Name the setting that has the copier do it, where it is the one who can."""
+    if config.copier is Copier.OWN:
+        yield "Or have each side become a file of its own in the new root:"
+        yield "  zfs-root-migrate set split-links yes"
 
 
 def _separate(groups: tuple[dict[str, list[str]], ...]) -> Iterator[str]:

@@ -145,6 +145,7 @@ def transfers(config: Config, facts: Facts, layout: Layout) -> tuple[CopyTree, .
                 sparse=mount.target == "/boot" or layout.compression == "off",
                 copier=config.copier,
                 state=f"{COPIED}/{number}",
+                split_links=config.splits_links,
             )
         )
     for number, (path, parent, holder) in enumerate(hidden(layout), len(mounts)):
@@ -160,6 +161,7 @@ def transfers(config: Config, facts: Facts, layout: Layout) -> tuple[CopyTree, .
                 sparse=layout.compression == "off",
                 copier=config.copier,
                 state=f"{COPIED}/{number}",
+                split_links=config.splits_links,
             )
         )
     return tuple(made)

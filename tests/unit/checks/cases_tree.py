@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.unit.checks.case import Case, ready
 from tests.unit.checks.machines import CONFIG, Change, all_of, system
-from zfs_root_migrate.model import LinkGroup, Marked, Tree
+from zfs_root_migrate.model import Copier, LinkGroup, Marked, Tree
 
 MANY = 30
 
@@ -97,6 +97,19 @@ CASES = (
         change=linked(("/boot/vmlinuz", "/usr/src/linux/vmlinuz")),
         mend=walked(),
         note="/boot is a file system of its own",
+    ),
+    Case(
+        key="hard-links-split",
+        change=linked(("/home/larry/a", "/root/a")),
+        config=replace(CONFIG, split_links=True, copier=Copier.RSYNC),
+        mend=walked(),
+        note="rsync cannot",
+    ),
+    Case(
+        key="hard-links-made-apart",
+        change=linked(("/home/larry/a", "/root/a")),
+        config=replace(CONFIG, split_links=True),
+        mend=walked(),
     ),
     Case(
         key="files-encrypted",
