@@ -1,9 +1,7 @@
 """QEMU for the guests: the same on every machine, taken from the guest's own Debian.
 
-Version 7.2, which older machines have, does not emulate two cores soundly: one may go
-on with a stale translation of code that the kernel has just patched on the other, as it
-does when a cgroup controller is enabled ("Oops: int3", in one boot of eight). What is
-tested should not depend on that, and neither should the times.
+What is tested should not depend on the version that a machine happens to have, and
+neither should the times.
 
 The program is run by its own loader with its own libraries, so that it does not matter
 what the machine has.
