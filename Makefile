@@ -76,7 +76,7 @@ test-gentoo: setup
 		GENTOO_REPO=$$repo $(PY) -m pytest -v -m merge tests/merge
 
 test: test-fast test-merge setup-guest
-	$(PY) -m pytest -v -m slow tests/copy
+	$(PY) -m pytest -v -m slow tests
 	$(PY) -m tests.vm.build
 	$(PY) -m pytest -v -m boot tests/vm/boots
 

@@ -12,7 +12,8 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
-# not part of the fast tests: each is left out unless `-m` asks for it by name
+# not part of the fast tests: each is left out unless `-m` asks for it by name, and what
+# is on trial unless `-m` asks for that, whatever else it is
 SLOW = {
     "boot": "boots real guests; slow, needs QEMU",
     "trial": "not seen to pass yet, or not since it was changed",
@@ -31,7 +32,13 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """Leave out what is slow and was not asked for."""
-    left_out = [name for name in SLOW if name not in (config.option.markexpr or "")]
-    slow = [item for item in items if any(map(item.get_closest_marker, left_out))]
+    asked = config.option.markexpr or ""
+    left_out = [name for name in SLOW if name not in asked]
+    slow = [
+        item
+        for item in items
+        if any(map(item.get_closest_marker, left_out))
+        and not ("trial" in asked and item.get_closest_marker("trial"))
+    ]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in slow]

@@ -21,8 +21,9 @@ from pathlib import Path
 PORT = Path("/dev/virtio-ports/zfs-root-migrate.acks")
 SLOT = 96
 GROW = SLOT << 12
-# between two records of each kind: the guest has other things to do as well
-PAUSE = 0.02
+# seconds between two records of each kind: enough for thousands in a migration, and the
+# guest, which is slow, has other things to do as well
+PAUSE = 0.1
 
 
 def chained(kind: str, number: int, before: str) -> str:

@@ -15,9 +15,10 @@ ROOT = "rpool/ROOT zfs"
 WRITER = """\
 setsid bash -c '
     while :; do
-        date +%s%N >> /var/log/busy.log
-        date +%s%N > /home/larry/busy.new && mv /home/larry/busy.new /home/larry/busy
-        sleep 0.2
+        echo $EPOCHREALTIME >> /var/log/busy.log
+        echo $EPOCHREALTIME > /home/larry/busy.new
+        mv /home/larry/busy.new /home/larry/busy
+        sleep 1
     done
 ' >/dev/null 2>&1 </dev/null &
 """

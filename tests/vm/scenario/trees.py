@@ -63,6 +63,9 @@ TIMES_CHANGE = (
     "boot",
     "boot/grub",
     "etc",
+    # where the last pass is armed, on the old disk only; times of directories are copied
+    "etc/conf.d",
+    "etc/runlevels/shutdown",
     "home/larry",
     "srv",
     "usr/lib/dracut/modules.d",
