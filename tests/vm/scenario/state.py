@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from tests.vm.guest import Guest
+from tests.vm.guest import BEGUN, Guest
 
 # what OpenRC, mount, dracut and the kernel write when a boot goes wrong
 TROUBLE = re.compile(
@@ -115,11 +115,12 @@ def hidden(guest: Guest, directory: str) -> dict[str, list[str]]:
 
 
 def services_in_trouble(guest: Guest) -> list[str]:
-    """Return what has crashed, and what the console has against the boot."""
+    """Return what has crashed, and what the console has against the last boot."""
     # its status is 1 where nothing has crashed
     wrong = line(guest, "rc-status --crashed || true").splitlines()
     before = ""
-    for text in _ESCAPES.sub("", guest.console()).splitlines():
+    last_boot = guest.console().rpartition(BEGUN)[2]
+    for text in _ESCAPES.sub("", last_boot).splitlines():
         # after a power cut fsck mends an ext2 file system, and says so by its status
         if TROUBLE.search(text) and "File systems repaired" not in before:
             wrong.append(f"{before} {text}".strip())

@@ -63,7 +63,7 @@ TIMES_CHANGE = (
     "boot",
     "boot/grub",
     "etc",
-    # where the last pass is armed, on the old disk only; times of directories are copied
+    # where the last pass is armed, on the old disk; times of directories are copied
     "etc/conf.d",
     "etc/runlevels/shutdown",
     "home/larry",
