@@ -21,7 +21,7 @@ help:
 	@echo 'make test       all tests: the fast ones, long ones of the copy, then real boots'
 	@echo '                (up to an hour)'
 	@echo 'make test-fast  linters and unit tests (two minutes at most)'
-	@echo 'make test-trial   tests that have not been seen to pass yet'
+	@echo 'make test-trial   tests that are too young for make test'
 	@echo 'make test-merge   real Portage merges the packages into a scratch root'
 	@echo 'make test-gentoo  the same with a real Gentoo repository (GENTOO_REPO=DIR)'
 	@echo 'make lint       ruff and mypy'
@@ -61,7 +61,7 @@ man: setup
 test-fast: lint
 	$(PY) -m pytest -q $(SPREAD) -m "not boot and not slow and not merge" tests
 
-# what has not been seen to pass yet; no part of `make test`
+# what has not passed often enough yet to be a part of `make test`
 test-trial: setup-guest
 	$(PY) -m tests.vm.build
 	$(PY) -m pytest -v -m trial tests/copy tests/vm/boots

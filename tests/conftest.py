@@ -16,7 +16,7 @@ settings.load_profile("no deadline")
 # is on trial unless `-m` asks for that, whatever else it is
 SLOW = {
     "boot": "boots real guests; slow, needs QEMU",
-    "trial": "not seen to pass yet, or not since it was changed",
+    "trial": "has passed once or not yet, so no part of `make test`",
     "slow": "takes more than a few seconds",
     "merge": "merges with real Portage; a minute or two",
 }

@@ -27,7 +27,7 @@ class Scenario:
     """Does its parts in order, each one once, whoever asks for them."""
 
     PARTS: tuple[str, ...] = ()
-    # parts after these that nobody has seen to end well yet
+    # parts after these that are on trial
     TRIAL: tuple[str, ...] = ()
 
     def __init__(self, lab: Lab) -> None:
