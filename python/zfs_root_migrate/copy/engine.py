@@ -210,14 +210,15 @@ class _Pass:
         if ledger is not None:
             self._remember(crew.heard.made, ledger)
 
-    def _device_of(self, path: str) -> int:
+    def _device_of(self, path: str) -> int | None:
+        """Return where a directory of the destination is; None if it is no more."""
         with suppress(OSError):
             folder = open_directory(self._destination, path)
             try:
                 return os.fstat(folder).st_dev
             finally:
                 os.close(folder)
-        return 0
+        return None
 
     def _refuse(self, path: str, what: str) -> None:
         split = self._order.split_links

@@ -44,12 +44,13 @@ def gather(
 
 
 def find_others(
-    links: Iterable[Link], ledger: Ledger, device_of: Callable[[str], int]
+    links: Iterable[Link], ledger: Ledger, device_of: Callable[[str], int | None]
 ) -> list[Link]:
     """Return names of the same files that have not come up, from the ledger.
 
     A directory that was moved brings the names in it up, and not those elsewhere.
-    `device_of` tells on which file system of the destination a directory is.
+    `device_of` tells on which file system of the destination a directory is. One that
+    is not there has gone since the ledger was written: it is not another file system.
     """
     seen: dict[int, set[tuple[str, str]]] = {}
     count = {}
@@ -62,9 +63,12 @@ def find_others(
         here, where = ledger.find(holder), ledger.path_of(holder)
         if here is None or where is None:
             continue
+        device = device_of(where)
+        if device is None:
+            continue
         for name, inode in zip(here.names, here.inodes, strict=True):
             if inode in lacking and (where, name) not in seen[inode]:
-                found.append((inode, count[inode], device_of(where), where, name))
+                found.append((inode, count[inode], device, where, name))
     return found
 
 
