@@ -139,6 +139,7 @@ def test_bad_sector_does_not_destroy(mount: Mount, tmp_path: Path) -> None:
     assert (new.path / "bad").read_bytes() in (good, good[: len(good) // 2])
 
 
+@pytest.mark.slow
 def test_read_only_destination(mount: Mount, tmp_path: Path) -> None:
     """A destination that is read-only from the beginning is said to be so, once."""
     source, new = mount("tmpfs", "old").path, mount("ext4", "new")

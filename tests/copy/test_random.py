@@ -94,6 +94,7 @@ def check_during(world: World, chance: random.Random, kinds: list[str]) -> None:
     assert judge.differences(engine.source, engine.destination) == []
 
 
+@pytest.mark.slow
 @given(chances, st.lists(changes, min_size=2, max_size=4))
 @settings(max_examples=3, phases=NO_SHRINKING, suppress_health_check=FIXTURE)
 def test_changes_between_passes(

@@ -519,6 +519,7 @@ def test_report():
     assert "3 files and 9 bytes compared, 1 differ, 1 were changed" in lines[0]
 
 
+@pytest.mark.slow
 def test_deep_trees(trees):
     """Depth costs neither descriptors nor the stack."""
     for top in trees.both:

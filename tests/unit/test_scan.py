@@ -179,6 +179,7 @@ def test_deep_paths(tmp_path):
     assert 38 <= found.directories <= 41
 
 
+@pytest.mark.slow
 def test_many_levels(tmp_path):
     """Deeper than Python recurses and than a process has files open by default."""
     here = os.open(tmp_path, os.O_RDONLY)
