@@ -21,7 +21,7 @@ class Played(Machine):
         """Return a shell's command line."""
         script = (
             "echo $$ >pid; echo >agent; echo x >>../starts; "
-            'echo "$1" >console.log; echo "$2" >&2; sleep 0.5; kill -s "$3" $$'
+            'echo "$1" >console.log; echo "$2" >&2; sleep 0.2; kill -s "$3" $$'
         )
         # the name of the program is looked for in the command line
         return ["sh", "-c", script, "qemu", *self.script]  # type: ignore[attr-defined]
