@@ -35,12 +35,8 @@ POWEROFF_SECONDS = 400.0
 SHOWN = 3000
 # what the kernel says when it stops for good instead of starting again
 DEAD = "---[ end Kernel panic"
-# QEMU 10.0 itself: one core uses a device's memory while the other, early in a boot,
-# moves it somewhere else. It is started anew then, as the guest has done nothing yet.
-RACE = "iotlb_to_section: Assertion"
-RESTARTS = 2
+# what it says first
 BEGUN = "Linux version "
-INIT = "Run /init as init process"
 
 
 class GuestError(Exception):
@@ -71,8 +67,6 @@ class Guest:
         self.directory = directory
         self.name = directory.name
         self._process: subprocess.Popen[bytes] | None = None
-        self._machine: Machine | None = None
-        self._restarts = 0
         self._socket: socket.socket | None = None
         self._buffer = b""
         # replies to an earlier process's requests must not be taken for ours
@@ -106,10 +100,6 @@ class Guest:
         """Start QEMU; the guest's boot is not awaited."""
         if self.pid:
             raise GuestError(f"{self.name} is running already (pid {self.pid})")
-        self._machine, self._restarts = machine, 0
-        self._start(machine)
-
-    def _start(self, machine: Machine) -> None:
         self._disconnect()
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
@@ -129,23 +119,6 @@ class Guest:
                 text = (self.directory / "qemu.log").read_text(errors="replace")
                 raise GuestError(f"QEMU did not start: {text}")
             time.sleep(0.05)
-
-    def _runs(self) -> bool:
-        """Tell whether QEMU runs, having started it again after a fault of its own."""
-        if self.pid:
-            return True
-        if not self._raced() or self._machine is None or self._restarts == RESTARTS:
-            return False
-        self._restarts += 1
-        self._start(self._machine)
-        return True
-
-    def _raced(self) -> bool:
-        """Tell whether QEMU gave up by itself before the kernel had started init."""
-        if self._process is None or self._process.poll() != -signal.SIGABRT:
-            return False
-        said = (self.directory / "qemu.log").read_text(errors="replace")
-        return RACE in said and INIT not in self.console().rpartition(BEGUN)[2]
 
     def kill(self) -> None:
         """Cut the power."""
@@ -200,7 +173,7 @@ class Guest:
         """Wait until the agent answers."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
-            if not self._runs():
+            if not self.pid:
                 raise GuestError(f"{self.name} has ended\n{self._last()}")
             if DEAD in self._last():
                 raise GuestError(f"the kernel of {self.name} died\n{self._last()}")
@@ -299,7 +272,7 @@ class Guest:
         """Wait until the serial line has said this, behind something else."""
         end = time.monotonic() + timeout
         while text not in self.console().partition(after or "\n")[2]:
-            if not self._runs() or time.monotonic() > end:
+            if not self.pid or time.monotonic() > end:
                 raise GuestError(f"{self.name} never said {text!r}\n{self._last()}")
             time.sleep(0.5)
 
