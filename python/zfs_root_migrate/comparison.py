@@ -10,19 +10,18 @@ import pickle
 import selectors
 import signal
 import struct
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zfs_root_migrate import runner
+from zfs_root_migrate.comparison_files import changed_at
 from zfs_root_migrate.comparison_walk import (
     UNLIKE_LINKS,
-    Difference,
+    Findings,
     Found,
     Inode,
     Terms,
     Walk,
-    changed_at,
 )
 from zfs_root_migrate.errors import StepFailedError
 from zfs_root_migrate.step import CopyTree
@@ -41,29 +40,13 @@ _SOFAR = struct.Struct("QQ")
 _MANIFEST_BITS = 256
 
 
-@dataclass(slots=True)
-class Comparison:
+class Comparison(Findings):
     """What a comparison found."""
-
-    files: int = 0
-    bytes: int = 0
-    # a number for every name with kind, owner, mode, size and time, summed up
-    names: int = 0
-    differences: list[Difference] = field(default_factory=list)
-    changed_since: list[str] = field(default_factory=list)
 
     @property
     def manifest(self) -> str:
         """Return one number for all that was compared but the content."""
         return f"{self.names % 2**_MANIFEST_BITS:0{_MANIFEST_BITS // 4}x}"
-
-    def add(self, found: Found) -> None:
-        """Add what one walk has found."""
-        self.files += found.files
-        self.bytes += found.bytes
-        self.names += found.names
-        self.differences += found.differences
-        self.changed_since += found.changed_since
 
     def summary(self) -> str:
         """Return one line for people."""
@@ -103,24 +86,25 @@ def compare_all(
     terms = Terms(since=since - SLACK, contents_since=contents_since - SLACK)
     for tree in pairs:
         progress.tree_begins(tree)
-        if jobs == 1 or tree.files < SEVERAL:
-            walk = Walk(tree, terms, lambda found: _tell(progress, [found]))
-            walk.compare()
-            result.add(walk.found)
-        else:
-            for found in _together(tree, terms, progress, jobs):
-                result.add(found)
+        compare = _alone if jobs == 1 or tree.files < SEVERAL else _together
+        for found in compare(tree, terms, progress, jobs):
+            result.add(found)
     result.differences.sort(key=lambda difference: difference.path)
     result.changed_since.sort()
     return result
 
 
-def _tell(progress: "Progress", found: Iterable[Found]) -> None:
-    parts = list(found)
-    progress.advance(
-        bytes_done=sum(part.bytes for part in parts),
-        files_done=sum(part.files for part in parts),
-    )
+def _alone(
+    tree: CopyTree, terms: Terms, progress: "Progress", _jobs: int
+) -> list[Found]:
+    """Compare one tree in this process."""
+
+    def tick(found: Found) -> None:
+        progress.advance(bytes_done=found.bytes, files_done=found.files)
+
+    walk = Walk(tree, terms, tick)
+    walk.compare()
+    return [walk.found]
 
 
 def _together(
@@ -141,8 +125,8 @@ def _together(
         return pickle.dumps(walk.found)
 
     def look() -> None:
-        done = map(_SOFAR.unpack_from, [sofar] * jobs, range(0, len(sofar), 16))
-        _tell(progress, (Found(bytes=size, files=files) for size, files in done))
+        sizes, files = zip(*_SOFAR.iter_unpack(sofar), strict=True)
+        progress.advance(bytes_done=sum(sizes), files_done=sum(files))
 
     with sofar:
         answers = [pickle.loads(data) for data in _processes(jobs, compare, look)]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from zfs_root_migrate.errors import StepFailedError
+from zfs_root_migrate.syscalls import open_below
 
 # smaller than what malloc(3) asks the kernel for anew each time
 CHUNK = 100 << 10
@@ -87,3 +88,28 @@ def same_content(one: int, two: int, size: int) -> bool:
             return False
         place += len(chunk)
     return True
+
+
+def changed(folder: int, name: bytes) -> float | None:
+    """Return when a name's inode was changed last, None where it is gone."""
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_ctime
+    except FileNotFoundError:
+        return None
+
+
+def changed_at(top: str, path: bytes) -> float | None:
+    """Return when a name below `top` was changed last, None where it is gone."""
+    parent, _, name = path.rpartition(b"/")
+    try:
+        base = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            folder = open_below(base, parent)
+        finally:
+            os.close(base)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return changed(folder, name)
+    finally:
+        os.close(folder)

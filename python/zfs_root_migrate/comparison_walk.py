@@ -17,6 +17,7 @@ from zfs_root_migrate.comparison_files import (
     attributes,
     both_open,
     by_name,
+    changed,
     same_content,
     unlike_metadata,
     unreadable,
@@ -45,14 +46,31 @@ class Difference:
 
 
 @dataclass(slots=True)
-class Found:
-    """What a walk has found; `names` is the sum of a number for each name."""
+class Findings:
+    """What was found in trees, or in parts of them.
+
+    `names` is the sum of a number for every name with kind, owner, mode, size and time.
+    """
 
     files: int = 0
     bytes: int = 0
     names: int = 0
     differences: list[Difference] = field(default_factory=list)
     changed_since: list[str] = field(default_factory=list)
+
+    def add(self, other: "Findings") -> None:
+        """Add what was found elsewhere."""
+        self.files += other.files
+        self.bytes += other.bytes
+        self.names += other.names
+        self.differences += other.differences
+        self.changed_since += other.changed_since
+
+
+@dataclass(slots=True)
+class Found(Findings):
+    """What one walk has found."""
+
     # by the old inode, of files with several names
     groups: dict[Inode, Linked] = field(default_factory=dict)
 
@@ -196,7 +214,7 @@ class Walk:
             if below in self._excluded:
                 continue
             if name not in there:
-                self.differs(below, "missing on the new root", _changed(old, name))
+                self.differs(below, "missing on the new root", changed(old, name))
             elif name not in names:
                 if below not in self._kept:
                     what, ctime = "only on the new root", os.fstat(old).st_ctime
@@ -219,7 +237,7 @@ class Walk:
             self._tick(self.found)
         try:
             for what in self._unlike(path, before, now, (old, new), name):
-                self.differs(path, what, _changed(old, name))
+                self.differs(path, what, changed(old, name))
         except OSError as error:
             raise unreadable(self._tree.destination + os.fsdecode(path), error) from (
                 error
@@ -300,28 +318,3 @@ def _unlike_attributes(folders: tuple[int, int], name: bytes) -> Iterator[str]:
     one, two = (attributes(by_name(folder, name)) for folder in folders)
     if one != two:
         yield UNLIKE_ATTRIBUTES
-
-
-def _changed(folder: int, name: bytes) -> float | None:
-    """Return when a name's inode was changed last, None where it is gone."""
-    try:
-        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_ctime
-    except FileNotFoundError:
-        return None
-
-
-def changed_at(top: str, path: bytes) -> float | None:
-    """Return when a name below `top` was changed last, None where it is gone."""
-    parent, _, name = path.rpartition(b"/")
-    try:
-        base = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            folder = open_below(base, parent)
-        finally:
-            os.close(base)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    try:
-        return _changed(folder, name)
-    finally:
-        os.close(folder)

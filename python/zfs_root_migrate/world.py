@@ -183,9 +183,10 @@ class LiveWorld:
         if result.differences and action.amend:
             self._progress.noted(f"copied again: {_first(result.differences)}")
             begun = time.time()
-            once = 1 + 2 * action.still
+            # what is still may need a second pass, and ends with one that finds nothing
+            most = 3 if action.still else 1
             again = CopyRounds(
-                trees=action.pairs, goal=0, most=once, still=action.still
+                trees=action.pairs, goal=0, most=most, still=action.still
             )
             rounds.make_rounds(again, self._progress, since=begun)
             result = self._compare_once(action, begun)

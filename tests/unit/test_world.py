@@ -329,19 +329,19 @@ def test_a_failure_counts_more_than_being_done(live, answers):
         live.act(awaited())
 
 
+def between(path, **more):
+    """Return the transfer from `old` to `new`."""
+    old, new = str(path / "old"), str(path / "new")
+    return CopyTree(source=old, destination=new, exclude=(), size=0, files=0, **more)
+
+
 def test_a_comparison(live, heard, tmp_path):
     """Differences stop the step with a status of their own; all are written down."""
     for name in ("old", "new"):
         (tmp_path / name).mkdir()
     os.utime(tmp_path / "old", ns=(0, 0))
     os.utime(tmp_path / "new", ns=(0, 0))
-    tree = CopyTree(
-        source=str(tmp_path / "old"),
-        destination=str(tmp_path / "new"),
-        exclude=(),
-        size=0,
-        files=0,
-    )
+    tree = between(tmp_path)
     report = tmp_path / "report"
     judge = LiveWorld(heard, passes=lambda: Passes(last=2.0**40))
     judge.act(CompareTrees(pairs=(tree,), report=str(report)))
@@ -375,13 +375,7 @@ def test_a_comparison_of_what_is_still(heard, tmp_path):
         (tmp_path / name / "file").write_text(name)
         os.utime(tmp_path / name / "file", ns=(0, 0))
         os.utime(tmp_path / name, ns=(0, 0))
-    tree = CopyTree(
-        source=str(tmp_path / "old"),
-        destination=str(tmp_path / "new"),
-        exclude=(),
-        size=0,
-        files=0,
-    )
+    tree = between(tmp_path)
     still = CompareTrees(pairs=(tree,), report=str(tmp_path / "report"), still=True)
     now = time.time()
     live, since = LiveWorld(heard, passes=lambda: since[0]), [Passes(last=0.0)]
@@ -397,15 +391,7 @@ def test_a_comparison_of_what_is_still(heard, tmp_path):
 @pytest.mark.parametrize("still", [False, True])
 def test_what_differs_is_copied_again_once(live, heard, tmp_path, still):
     """As a program in the new root may have written there; a fault shows twice."""
-    tree = CopyTree(
-        source=str(tmp_path / "old"),
-        destination=str(tmp_path / "new"),
-        exclude=(),
-        size=0,
-        files=0,
-        state=str(tmp_path / "state"),
-        verify=True,
-    )
+    tree = between(tmp_path, state=str(tmp_path / "state"), verify=True)
     (tmp_path / "old/tmp").mkdir(parents=True)
     (tmp_path / "new").mkdir()
     for path in (tmp_path / "old/tmp", tmp_path / "old"):
