@@ -3,17 +3,21 @@
 import mmap
 import os
 import random
+import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.copy import hard, judge
-from tests.copy.changes import KINDS, NOT_FOR_RSYNC, UNSEEN_IN_MEMORY
+from tests.copy.changes import KINDS, NOT_FOR_RSYNC, UNSEEN_IN_MEMORY, content
+from tests.copy.changes.tree import Tree
 from tests.copy.conftest import Mount
 from tests.copy.engine import RSYNC, Engine, Pass
-from tests.copy.mutate import NOTHING, Mutator
+from tests.copy.mutate import NOTHING, REFUSED, Mutator
 
+Change = Callable[[Tree], None]
 WALK, TABLES = ("--detect", "walk"), ("--detect", "tables")
 # longer than the kernel's tick: what is younger may be copied again, to be sure
 TICK_S = 0.05
@@ -201,3 +205,20 @@ def test_the_changes_bite(mount: Mount, kind: str) -> None:
     assert judge.differences(source, destination) != []
     assert engine.run().status == 0
     assert judge.differences(source, destination) != []
+
+
+@pytest.mark.parametrize("change", content.CHANGES, ids=lambda c: c.__name__)
+def test_the_changes_open_files_only(tmp_path: Path, change: Change) -> None:
+    """A name that has become a fifo since the tree was listed is not written to."""
+    path = tmp_path / "name"
+    path.write_bytes(b"content")
+    tree = Tree(tmp_path, random.Random(8))
+    tree.list()
+    path.unlink()
+    os.mkfifo(path)
+    # an open would succeed at once
+    other_end = os.open(path, os.O_RDWR)
+    with pytest.raises(REFUSED):
+        change(tree)
+    os.close(other_end)
+    assert stat.S_ISFIFO(path.lstat().st_mode)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,8 +40,12 @@ class Tree:
                     self.others.append(path)
 
     def file(self) -> Path:
-        """Choose a file."""
-        return self.random.choice(self.files)
+        """Choose a file; LookupError where that has become something else."""
+        path = self.random.choice(self.files)
+        if not stat.S_ISREG(path.lstat().st_mode):
+            # a fifo would be waited for, and a device written to
+            raise LookupError(path)
+        return path
 
     def folder(self) -> Path:
         """Choose a directory, the top among them."""
@@ -78,5 +83,10 @@ class Tree:
 
     def linked(self) -> Path:
         """Choose a file that has several names."""
-        linked = [path for path in self.files if path.lstat().st_nlink > 1]
+        found = ((path, path.lstat()) for path in self.files)
+        linked = [
+            path
+            for path, now in found
+            if now.st_nlink > 1 and stat.S_ISREG(now.st_mode)
+        ]
         return self.random.choice(linked)
