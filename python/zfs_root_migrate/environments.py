@@ -276,7 +276,7 @@ def _why_kept(
     if doomed.dataset == environments.menu:
         return "the boot menu starts it", f"make another one the default: {others}"
     if doomed.dataset == environments.home:
-        return "the other environments lie in its dataset", ""
+        return "the others lie in it", ""
     below = [d for d in environments.datasets if d.startswith(f"{doomed.dataset}/")]
     if below:
         return f"it holds other datasets: {', '.join(below)}", "look at: zfs list -r"

@@ -4,13 +4,15 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.vm.disks import Disk
-from tests.vm.scenario import records, share, state, trees
+from tests.vm.scenario import environments, records, share, state, trees
 from tests.vm.scenario.lab import Lab
 from tests.vm.scenario.parts import Scenario
 from tests.vm.scenario.tool import Answer
 
 NEW_DISK_MIB = 6144
 ROOT = "rpool/ROOT zfs"
+# the root dataset has this directory, and no other one has
+ONLY_IN_CLONE = "/etc/only-in-the-clone"
 # a system in use: a log that grows, and a file that is replaced again and again
 WRITER = """\
 setsid bash -c '
@@ -29,7 +31,8 @@ class Migration(Scenario):
 
     PARTS = (
         *("boot_old", "choose", "kill_in_copy", "finish_run", "leave_old"),
-        *("boot_new", "compare", "refuse_wrong_serial", "mirror", "boot_alone"),
+        *("boot_new", "compare", "refuse_wrong_serial", "mirror"),
+        *("boot_environment", "boot_alone"),
     )
 
     def __init__(self, lab: Lab) -> None:
@@ -199,10 +202,36 @@ class Migration(Scenario):
     def _disks(self) -> tuple[Disk, Disk]:
         return self.new, self.old
 
-    def boot_alone(self) -> None:
-        """Cut the power, then boot with only the old disk, and only the new one."""
+    def boot_environment(self) -> None:
+        """Boot a clone of the root, change it, and choose the first root again."""
+        made = _done(self.tool("environments", "create", "try"))
+        assert "/var/db/pkg" in made.out + made.err, made
+        _done(self.tool("environments", "activate", "try"))
+        self._cut_power()
+        self._guest = self.lab.boot("boot environment", *self._disks())
+        self.facts["environment"] = state.root(self.guest)
+        assert self.facts["environment"] == "rpool/ROOT/try zfs"
+        assert state.misplaced(self.guest) == []
+        assert state.services_in_trouble(self.guest) == []
+        assert state.pool_is_healthy(self.guest)
+        self.guest.run(f"echo try > {ONLY_IN_CLONE}", timeout=60)
+        assert environments.listed(self.tool) == {
+            "ROOT": set(),
+            "try": {"running", "default"},
+        }
+        for name, why in (("ROOT", "the others lie in it"), ("try", "running")):
+            refused = self.tool("environments", "destroy", name, "--yes")
+            assert refused.status == 3, refused
+            assert why in refused.err, refused
+        _done(self.tool("environments", "activate", "ROOT"))
+        self._cut_power()
+
+    def _cut_power(self) -> None:
         self.guest.run("sync", timeout=300)
         self.guest.kill()
+
+    def boot_alone(self) -> None:
+        """Boot with only the old disk, and with only the new one."""
         names = {self.old: "only the old disk", self.new: "only the new disk"}
         with ThreadPoolExecutor(max_workers=2) as both:
             futures = [both.submit(self._alone, d, n) for d, n in names.items()]
@@ -213,6 +242,7 @@ class Migration(Scenario):
         guest = self.lab.boot(name, disk)
         self.facts[name] = state.root(guest)
         assert self.facts[name] == ROOT
+        assert state.line(guest, f"ls {ONLY_IN_CLONE} || true") == ""
         assert state.misplaced(guest) == []
         assert state.boot_source(guest) == "raid1 ext2"
         assert sorted(state.array_slots(guest)) == ["U", "_"]

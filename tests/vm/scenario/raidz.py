@@ -1,8 +1,6 @@
 """RAID-Z over three small disks, with a power cut in mid-copy; boot environments."""
 
-import json
-
-from tests.vm.scenario import share, state
+from tests.vm.scenario import environments, share, state
 from tests.vm.scenario.lab import Lab
 from tests.vm.scenario.parts import Scenario
 from tests.vm.scenario.tool import Answer
@@ -96,17 +94,17 @@ class Raidz(Scenario):
 
     def make_environment(self) -> None:
         """Make a boot environment from the running root, and activate it."""
-        assert self._environments() == {"gentoo": {"running", "default"}}
+        assert self._listed() == {"gentoo": {"running", "default"}}
         for name in ("gentoo", "ROOT", "a b", "12"):
             assert self.tool("environments", "create", name).status == 2, name
         _done(self.tool("environments", "create", "try"))
-        assert self._environments() == {"gentoo": {"running", "default"}, "try": set()}
+        assert self._listed() == {"gentoo": {"running", "default"}, "try": set()}
         assert state.misplaced(self.guest) == []
         refused = self.tool("environments", "destroy", "gentoo", "--yes")
         assert (refused.status, "running" in refused.err) == (3, True), refused
         self._choose_kernel()
         _done(self.tool("environments", "activate", "try"))
-        assert self._environments() == {"gentoo": {"running"}, "try": {"default"}}
+        assert self._listed() == {"gentoo": {"running"}, "try": {"default"}}
         refused = self.tool("environments", "destroy", "try", "--yes")
         assert (refused.status, "the default" in refused.err) == (3, True), refused
 
@@ -121,7 +119,7 @@ class Raidz(Scenario):
         self._all_is_well("try")
         status = _done(self.tool("status")).out
         assert "stays out of the pool" in status, status
-        assert self._environments() == {"gentoo": set(), "try": {"running", "default"}}
+        assert self._listed() == {"gentoo": set(), "try": {"running", "default"}}
         assert state.line(self.guest, "grub-editenv list | grep entry= || true") == ""
         _done(self.tool("environments", "create", "third"))
         _done(self.tool("environments", "activate", "third"))
@@ -132,7 +130,7 @@ class Raidz(Scenario):
         self._all_is_well("third")
         _done(self.tool("environments", "destroy", "try", "--yes"))
         wanted = {"gentoo": set(), "third": {"running", "default"}}
-        assert self._environments() == wanted
+        assert self._listed() == wanted
         snapshots = self._snapshots()
         assert snapshots == f"{HOME}/gentoo@zfs-root-migrate-try", snapshots
         origin = state.line(self.guest, f"zfs get -H -o value origin {HOME}/third")
@@ -144,7 +142,7 @@ class Raidz(Scenario):
         self._reboot("back in the first environment")
         self._all_is_well("gentoo")
         _done(self.tool("environments", "destroy", "third", "--yes"))
-        assert self._environments() == {"gentoo": {"running", "default"}}
+        assert self._listed() == {"gentoo": {"running", "default"}}
         assert self._snapshots() == ""
         menu = state.line(self.guest, "cat /boot/grub/grub.cfg")
         assert f"{HOME}/third" not in menu
@@ -168,14 +166,8 @@ class Raidz(Scenario):
         assert state.services_in_trouble(self.guest) == []
         assert state.pool_is_healthy(self.guest)
 
-    def _environments(self) -> dict[str, set[str]]:
-        """Return what is true of each environment; all of them would boot."""
-        _done(self.tool("environments"))
-        text = _done(self.tool("environments", "--json", shown=False)).out
-        rows = json.loads(text)["environments"]
-        assert all(row["boots"] for row in rows), rows
-        marks = ("running", "default")
-        return {row["name"]: {m for m in marks if row[m]} for row in rows}
+    def _listed(self) -> dict[str, set[str]]:
+        return environments.listed(self.tool)
 
 
 def _done(answer: Answer) -> Answer:

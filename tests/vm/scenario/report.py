@@ -18,6 +18,7 @@ def report(scenario: Migration, seconds: float) -> str:
             f"{facts['compared']} paths, equal but for what boots and the tool write",
         ),
         ("killed in mid-copy", "nothing left behind; `run` went on to the end"),
+        ("clone of the root", f"boots, root {facts['environment']}; then back again"),
         ("old disk alone", f"boots unattended, root {facts['only the old disk']}"),
         ("new disk alone", f"boots unattended, root {facts['only the new disk']}"),
         ("hostid", f"{facts['hostid']}, the same on both roots and in the pool"),

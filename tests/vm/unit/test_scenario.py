@@ -187,6 +187,7 @@ def test_report(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
         "before": "/dev/vda5 ext4",
         "after": "rpool/ROOT zfs",
         "compared": "8000",
+        "environment": "rpool/ROOT/try zfs",
         "only the old disk": "rpool/ROOT zfs",
         "only the new disk": "rpool/ROOT zfs",
         "hostid": "12345678",
@@ -197,6 +198,7 @@ def test_report(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.guests.append(Guest(lab.directory / "1-old disk"))
     text = reports.report(scenario, 600.0)
     assert "root now            rpool/ROOT zfs" in text
+    assert "clone of the root   boots, root rpool/ROOT/try zfs" in text
     assert "1:01  Boot the old disk" in text
     assert "boots: new disk 1:02" in text
     assert "test/1-old disk/console.log" in text
