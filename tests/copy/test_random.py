@@ -105,7 +105,6 @@ def test_changes_between_passes(
 
 
 @pytest.mark.slow
-@pytest.mark.trial
 @given(chances, st.lists(changes, min_size=2, max_size=4))
 @settings(max_examples=60, suppress_health_check=FIXTURE)
 def test_many_changes_between_passes(
@@ -117,7 +116,6 @@ def test_many_changes_between_passes(
 
 # what happens depends on who is faster, so that nothing is gained by shrinking
 @pytest.mark.slow
-@pytest.mark.trial
 @given(st.integers(0, 2**32), changes.filter(bool))
 @settings(
     max_examples=30,
@@ -130,7 +128,6 @@ def test_changes_during_passes(world: World, seed: int, kinds: list[str]) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.trial
 @pytest.mark.parametrize("old", ["xfs", "ext4"])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_busy_tree(mount: Mount, tmp_path: Path, old: str, seed: int) -> None:
@@ -153,7 +150,6 @@ def test_a_busy_tree(mount: Mount, tmp_path: Path, old: str, seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.trial
 def test_a_tree_that_goes_away(mount: Mount, tmp_path: Path) -> None:
     """A whole directory may be deleted under the engine, and come back as another."""
     source, destination = mount("tmpfs", "old").path, mount("tmpfs", "new").path

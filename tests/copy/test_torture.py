@@ -81,7 +81,6 @@ def test_without_state(fast_tree: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.trial
 @pytest.mark.parametrize(
     ("old", "new", "detect"),
     [
@@ -105,7 +104,6 @@ def test_torture_on_disks(
 
 
 @pytest.mark.slow
-@pytest.mark.trial
 def test_crowd(mount: Mount, tmp_path: Path) -> None:
     """A directory may have 100,000 names."""
     source = mount("ext4", "old", options=("-N", "150000")).path
@@ -116,7 +114,6 @@ def test_crowd(mount: Mount, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.trial
 def test_walk_and_tables_see_the_same(mount: Mount, tmp_path: Path) -> None:
     """The raw inode tables lead to the same copy as the walk, pass by pass."""
     source = mount("ext4", "old").path
@@ -146,7 +143,7 @@ def test_walk_and_tables_see_the_same(mount: Mount, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "detect",
-    [WALK, pytest.param(TABLES, marks=pytest.mark.trial)],
+    [WALK, TABLES],
     ids=lambda d: d[1],
 )
 def test_store_to_a_page_that_is_dirty(
@@ -170,7 +167,6 @@ def test_store_to_a_page_that_is_dirty(
 
 
 @pytest.mark.slow
-@pytest.mark.trial
 def test_rsync_cross_check(mount: Mount) -> None:
     """The comparator agrees with rsync wherever rsync keeps what there is."""
     source, destination = mount("tmpfs", "old").path, mount("tmpfs", "new").path
