@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.model import (
+    Copier,
     Ebuild,
     Facts,
     Firmware,
@@ -85,7 +86,7 @@ def needs(facts: Facts, config: Config) -> tuple[Need, ...]:
         _tool(facts, MDADM, "mdadm"),
         _grub(facts),
         _dracut(facts),
-        _tool(facts, RSYNC, "rsync"),
+        *([_tool(facts, RSYNC, "rsync")] if config.copier is Copier.RSYNC else ()),
         _installkernel(facts),
     ]
     return tuple(n for n in found if n.missing or n.rebuild or n.lacks)

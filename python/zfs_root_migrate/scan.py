@@ -13,6 +13,8 @@ from zfs_root_migrate.model import LinkGroup, Tree
 from zfs_root_migrate.walker import LIST_MAX, Met, Seen, Walker
 
 NAMES_MAX = 30
+# a path of PATH_MAX has half as many directories as bytes; others can be deeper
+DEEPEST = 1 << 16
 
 
 def scan(walks: tuple[Walk, ...], tick: Callable[[int], None]) -> Tree:
@@ -77,9 +79,12 @@ def _gather(names: Iterator[Met], wanted: set[int]) -> Iterator[LinkGroup]:
 
 @contextmanager
 def _many_descriptors() -> Iterator[None]:
-    """Allow as many open directories as a path can be deep."""
+    """Allow as many open directories as are below each other, within reason.
+
+    What is deeper is named as a directory that could not be looked into.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
+    wanted = DEEPEST if hard == resource.RLIM_INFINITY else min(DEEPEST, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     try:
         yield

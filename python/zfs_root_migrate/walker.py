@@ -218,9 +218,10 @@ class Walker:
         path = here.path + b"/" + name
         if len(name) > NAME_MAX:
             self._seen.mark(self._shown + path, "long-name")
-        if len(path) > self._walk.room:
+        # told once, of the uppermost
+        if len(path) > self._walk.room >= len(here.path):
             self._seen.mark(self._shown + path, "long-path")
-        elif stat.S_ISDIR(mode):
+        if stat.S_ISDIR(mode):
             here.below.append((name, attributes))
         else:
             self._seen.count()

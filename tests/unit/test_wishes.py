@@ -38,7 +38,7 @@ from tests.unit.checks.test_hostile_facts import mutated
 from zfs_root_migrate.checks import run_checks
 from zfs_root_migrate.errors import MigrateError
 from zfs_root_migrate.fix import fix_data, intent_text, plan_fix, spots_of
-from zfs_root_migrate.model import Firmware, Installed, Package
+from zfs_root_migrate.model import Copier, Firmware, Installed, Package
 from zfs_root_migrate.needs import find_need, needs
 from zfs_root_migrate.own_files import parse
 from zfs_root_migrate.wishes import (
@@ -110,11 +110,11 @@ def test_everything_is_missing():
     """One line for all of it, and no line of configuration."""
     facts = all_of(NOTHING, boot(generators=()))(base())
     assert lines(facts) == {}
-    assert emerge_words(facts, CONFIG) == (
-        *("sys-fs/zfs", "sys-fs/mdadm", "sys-boot/grub", "sys-kernel/dracut"),
-        "net-misc/rsync",
-    )
-    line = emerge_line(emerge_words(facts, CONFIG))
+    packages = ("sys-fs/zfs", "sys-fs/mdadm", "sys-boot/grub", "sys-kernel/dracut")
+    assert emerge_words(facts, CONFIG) == packages
+    by_rsync = replace(CONFIG, copier=Copier.RSYNC)
+    assert emerge_words(facts, by_rsync) == (*packages, "net-misc/rsync")
+    line = emerge_line(emerge_words(facts, by_rsync))
     # what is not in the world file is removed by depclean; rsync comes with the profile
     assert line == (
         "emerge --ask sys-fs/zfs sys-fs/mdadm sys-boot/grub sys-kernel/dracut && "

@@ -22,10 +22,9 @@ class HardLinksSplit(Finding):
 
     All names of a hard link are in one file system. /usr/local, /home, /var and others
     become datasets, each a file system of its own, and link(2) between two of them
-    fails with EXDEV. rsync reports that for each such file and ends with status 23
-    after hours of copying, without the names concerned. Before that, one side has to
-    become a file of its own, or a layout be chosen in which both are in one dataset,
-    or the copier be allowed to make files of their own of them (`set split-links yes`).
+    fails with EXDEV. The copy would fail for each such file, after hours of copying.
+    Before that, one side has to become a file of its own, or a layout be chosen in
+    which both are in one dataset, or the copier be allowed to make files of their own of them (`set split-links yes`).
 
     The commands of the remedy copy the file beside its name, with owner, mode, times,
     ACLs and attributes, and put the copy in its place at once. A program that has the
@@ -105,7 +104,7 @@ def _links(facts: Facts, config: Config, tree: Tree) -> Iterator[Finding]:
         return
     yield HardLinksSplit(
         seen=seen,
-        why="No hard link can cross datasets (EXDEV): rsync would end with status 23.",
+        why="No hard link can cross datasets (EXDEV); the copy would fail.",
         remedy=(
             *_together(facts, config, tree),
             *_separate(groups),

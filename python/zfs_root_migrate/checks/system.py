@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
-from zfs_root_migrate.model import Facts
+from zfs_root_migrate.model import Copier, Facts
 from zfs_root_migrate.needs import has_tools
 from zfs_root_migrate.wishes import install_remedy
 
@@ -222,6 +222,8 @@ def check_tools(facts: Facts, config: Config) -> Iterator[Finding]:
     missing: dict[str, list[str]] = {}
     for name in (tool.name for tool in facts.system.tools if not tool.path):
         atom = TOOL_ATOMS.get(name)
+        if name == "rsync" and config.copier is not Copier.RSYNC:
+            continue
         # where the whole package is missing, another finding says so
         if atom is not None and has_tools(facts, *_WHOLE.get(atom, ())):
             missing.setdefault(atom, []).append(name)

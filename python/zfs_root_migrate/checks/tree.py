@@ -6,11 +6,10 @@ from zfs_root_migrate import topology
 from zfs_root_migrate.checks.links import LOOK_AGAIN, SHOWN, TYPED
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
-from zfs_root_migrate.model import Facts, Tree
+from zfs_root_migrate.model import Copier, Facts, Tree
 from zfs_root_migrate.quoting import more, quote, show_name
 
 _FLAGS = {"immutable": "+i", "append-only": "+a"}
-_LONG = ("long-path", "long-name")
 
 
 class TreeNotScanned(Finding):
@@ -47,8 +46,8 @@ class TreeUnreadable(Finding):
     """A directory that is to be copied cannot be read, even by root.
 
     Often the file system or the disk is damaged; a mount that hangs (FUSE) is another
-    cause. rsync would skip the directory and end with status 23, and then it does not
-    delete either (rsync(1), EXIT VALUES), so the copy could not be brought to its end.
+    cause. The copier would name the directory, copy the rest and fail: a copy that
+    lacks something is never taken for a whole one.
     """
 
     key = "tree-unreadable"
@@ -60,8 +59,8 @@ class FilesEncrypted(Finding):
     """Files or directories are encrypted by their file system (fscrypt).
 
     With the key loaded, the copy would lie on the new disk in clear text; without it,
-    files cannot be opened and rsync ends with status 23. The pool that would be made is
-    not encrypted, so the choice is yours: take the data out of the copy, or decrypt it
+    files cannot be opened and the copy fails. The pool that would be made is not
+    encrypted, so the choice is yours: take the data out of the copy, or decrypt it
     knowingly.
     """
 
@@ -71,23 +70,27 @@ class FilesEncrypted(Finding):
 
 
 class PathTooLong(Finding):
-    """A path or a name is too long to be copied.
+    """A name is too long to be copied, or a path is too long for rsync.
 
-    Programs open files by paths of at most 4095 bytes (PATH_MAX), and the copy reaches
-    them below a directory of its own. Deeper files can be made by walking into the
-    directories one by one, and programs that run away do so. Names have at most 255
-    bytes in ZFS; VFAT can have longer ones. rsync would end with status 23.
+    Names have at most 255 bytes in ZFS; VFAT can have longer ones.
+
+    Paths may be as long as they like for the tool's own copier, which opens one
+    directory after the other. rsync opens files by whole paths of at most 4095 bytes
+    (PATH_MAX), and reaches them below a directory of the copy's. Deeper files can be
+    made by walking into the directories one by one, and programs that run away do so.
+    With `copier = "rsync"` they are refused: rsync would end with status 23.
     """
 
     key = "path-too-long"
     severity = Severity.INHIBITOR
-    title = "a path is too long to be copied"
+    title = "a path or a name is too long to be copied"
 
 
 class FlagsLost(Finding):
-    """Files are immutable or append-only (chattr +i, +a), which the copy does not keep.
+    """Files are immutable or append-only (chattr +i, +a), which rsync does not keep.
 
-    ZFS has both flags, but rsync does not carry them over: on the new root the files
+    ZFS has both flags, and the tool's own copier sets them again. With
+    `copier = "rsync"` they are not carried over: on the new root the files
     are as writable as their modes allow. Mount points are often made immutable so that
     nothing is written below them while nothing is mounted. Set the flags again once the
     new root runs.
@@ -95,7 +98,7 @@ class FlagsLost(Finding):
 
     key = "flags-lost"
     severity = Severity.WARNING
-    title = "immutable and append-only flags are not copied"
+    title = "immutable and append-only flags are not copied by rsync"
 
 
 class AttributesLost(Finding):
@@ -106,7 +109,7 @@ class AttributesLost(Finding):
     can be changed. casefold: names differ by upper and lower case on ZFS; programs that
     rely on a directory that ignores it (Wine, Steam) no longer find their files.
     project: project quotas are not carried over; ZFS has its own (zfs-project(8)).
-    dax: has no meaning on ZFS. xattr: an extended attribute that rsync leaves out
+    dax: has no meaning on ZFS. xattr: an extended attribute that ZFS does not take
     (system.*), or that a kernel which measures files may refuse (security.ima).
     """
 
@@ -163,7 +166,7 @@ def _unreadable(facts: Facts, tree: Tree) -> Iterator[Finding]:
     else:
         yield TreeUnreadable(
             seen=seen,
-            why="rsync would end with status 23 and the copy not come to its end.",
+            why="What cannot be read cannot be copied, and the copy would fail.",
             remedy=(
                 "See what the kernel says of it, and mend the file system from a "
                 "rescue system if it is damaged:",
@@ -189,23 +192,21 @@ def _marks(config: Config, tree: Tree) -> Iterator[Finding]:
                 "Or copy them to a directory that is not encrypted, and remove them.",
             ),
         )
-    if long := [path for kind in _LONG for path in found.pop(kind, [])]:
-        yield PathTooLong(
-            seen=_named([path[-60:] for path in long]),
-            why="rsync would end with status 23 and the copy not come to its end.",
-            remedy=(
-                "Move what is wanted nearer to the top and remove the rest; most often "
-                "a program made them by mistake.",
-                *LOOK_AGAIN,
-            ),
-        )
+    names, paths = found.pop("long-name", []), found.pop("long-path", [])
     flags = {kind: found.pop(kind) for kind in _FLAGS if kind in found}
+    if config.copier is Copier.OWN:
+        # it opens one directory after the other, and sets the flags again
+        paths, flags = [], {}
+    if names or paths:
+        yield from _too_long(config, names, paths)
     if flags:
         yield FlagsLost(
             seen="; ".join(f"{kind}: {_named(p)}" for kind, p in flags.items()),
             why="On the new root they can be changed as their modes allow.",
             remedy=(
-                "Once the new root runs, set them again:",
+                "Let the tool's own copier do it, which keeps them:",
+                "  zfs-root-migrate set copier own",
+                "Or set them again once the new root runs:",
                 *(
                     f"  chattr {_FLAGS[kind]} -- {' '.join(map(quote, paths[:TYPED]))}"
                     for kind, paths in flags.items()
@@ -221,6 +222,27 @@ def _marks(config: Config, tree: Tree) -> Iterator[Finding]:
                 "  zfs-root-migrate check --explain attributes-lost",
             ),
         )
+
+
+def _too_long(
+    config: Config, names: list[str], paths: list[str]
+) -> Iterator[Finding]:
+    own = (
+        "Let the tool's own copier do it, for which no path is too long:",
+        "  zfs-root-migrate set copier own",
+        "Or, if a program made them by mistake, remove them.",
+    )
+    shorter = (
+        "Give what is wanted a shorter name and remove the rest; most often a program",
+        "made them by mistake.",
+    )
+    yield PathTooLong(
+        seen=_named([path[-60:] for path in (*names, *paths)]),
+        why="ZFS takes names of 255 bytes at most."
+        if names
+        else "rsync would end with status 23 and the copy not come to its end.",
+        remedy=(*(shorter if names else own), *LOOK_AGAIN),
+    )
 
 
 def _exclude(config: Config, paths: Iterable[str]) -> str:

@@ -15,7 +15,8 @@ from zfs_root_migrate.model import Facts, Mount
 from zfs_root_migrate.paths import SOURCES
 from zfs_root_migrate.steps.copying import transfers
 
-# the kernel's limit of a path (limits.h); rsync opens files by whole paths
+# the kernel's limit of a path (limits.h): what is longer is marked, and is no trouble
+# but to rsync, which opens files by whole paths
 PATH_MAX = 4095
 # the running machine's, whatever a tree elsewhere has mounted there
 NOT_OF_THE_TREE = ("/dev", "/proc", "/run", "/sys")
@@ -29,7 +30,7 @@ class Walk:
     at, which other file systems may hide (`hidden`). `shown` is the path that stands
     for this directory in reports. `exclude` are paths below it, with a leading slash,
     that are not looked at; `places` directories that may become datasets, as they are
-    shown. A path below it that is longer than `room` bytes cannot be copied.
+    shown. A path below it that is longer than `room` bytes cannot be copied by rsync.
     """
 
     top: str

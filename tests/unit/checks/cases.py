@@ -602,4 +602,5 @@ CLEAN: dict[str, tuple[Change, Config]] = {
         CONFIG,
     ),
     **cases_tree.CLEAN,
+    "rsync missing where it does not copy": (without("rsync"), CONFIG),
 }

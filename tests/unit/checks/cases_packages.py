@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.unit.checks.case import Case, ready
 from tests.unit.checks.machines import (
+    CONFIG,
     Change,
     all_of,
     base,
@@ -15,6 +16,7 @@ from tests.unit.checks.machines import (
 from tests.unit.checks.packages import LIVE, TESTING, plain_package
 from zfs_root_migrate.model import (
     ConfigPlace,
+    Copier,
     Ebuild,
     Facts,
     Installed,
@@ -22,6 +24,9 @@ from zfs_root_migrate.model import (
     PlaceKind,
     PortageFacts,
 )
+
+
+RSYNC = replace(CONFIG, copier=Copier.RSYNC)
 
 
 def portage(**changes: Any) -> Change:  # noqa: ANN401
@@ -159,6 +164,7 @@ PACKAGES = (
             ),
         ),
         mend=all_of(INSTALLED, package(plain_package("net-misc/rsync-3.4.1"))),
+        config=RSYNC,
         note="and the keyword",
     ),
     Case(
@@ -204,6 +210,7 @@ PACKAGES = (
             offer("net-misc/rsync", ebuild("net-misc/rsync-9999", **LIVE)),
         ),
         mend=all_of(INSTALLED, package(plain_package("net-misc/rsync-3.4.1"))),
+        config=RSYNC,
         note="only a live version",
     ),
     Case(

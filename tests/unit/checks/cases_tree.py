@@ -33,6 +33,7 @@ def unreadable(*texts: str) -> Change:
     return walked(unreadable=texts, unreadable_found=len(texts))
 
 
+RSYNC = replace(CONFIG, copier=Copier.RSYNC)
 elsewhere: Change = lambda facts: replace(facts, elsewhere="/mnt/gentoo")  # noqa: E731
 
 CASES = (
@@ -101,7 +102,7 @@ CASES = (
     Case(
         key="hard-links-split",
         change=linked(("/home/larry/a", "/root/a")),
-        config=replace(CONFIG, split_links=True, copier=Copier.RSYNC),
+        config=replace(RSYNC, split_links=True),
         mend=walked(),
         note="rsync cannot",
     ),
@@ -118,6 +119,7 @@ CASES = (
     Case(
         key="path-too-long",
         change=marked("long-path", "/tmp" + "/a" * 2050),
+        config=RSYNC,
         mend=walked(),
     ),
     Case(
@@ -129,11 +131,13 @@ CASES = (
     Case(
         key="flags-lost",
         change=marked("immutable", "/etc/resolv.conf", "/mnt/a b"),
+        config=RSYNC,
         gone=False,
     ),
     Case(
         key="flags-lost",
         change=marked("append-only", "/var/log/messages"),
+        config=RSYNC,
         gone=False,
         note="append-only",
     ),
@@ -153,6 +157,17 @@ CASES = (
 )
 
 CLEAN = {
+    "long paths and flags, which the tool's own copier keeps": (
+        walked(
+            marked=(
+                Marked(path="/tmp" + "/a" * 2050, attribute="long-path"),
+                Marked(path="/etc/resolv.conf", attribute="immutable"),
+                Marked(path="/var/log/messages", attribute="append-only"),
+            ),
+            marked_found=3,
+        ),
+        CONFIG,
+    ),
     "hard links within one dataset": (
         linked(("/usr/bin/a", "/usr/libexec/a"), ("/home/a/x", "/home/b/x")),
         CONFIG,
