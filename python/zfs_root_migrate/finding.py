@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from zfs_root_migrate.errors import UsageError
 
+LATER = "A later version handles this; nothing was changed."
 KINDS: dict[str, type["Finding"]] = {}
 
 
@@ -36,6 +37,8 @@ class Finding:
     key: ClassVar[str]
     severity: ClassVar[Severity]
     title: ClassVar[str]
+    # nothing that is typed makes this version migrate such a machine
+    unsupported: ClassVar[bool] = False
 
     seen: str
     why: str

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from zfs_root_migrate import portage_config, runner
 from zfs_root_migrate.errors import (
+    InhibitedError,
     InterruptedRunError,
     MigrateError,
     StepFailedError,
@@ -25,6 +26,7 @@ from zfs_root_migrate.fix import (
 )
 from zfs_root_migrate.output import Log
 from zfs_root_migrate.paths import LOG, PORTAGE
+from zfs_root_migrate.reports import unsupported
 from zfs_root_migrate.terminal import Terminal
 from zfs_root_migrate.wishes import emerge_line, emerge_runs
 from zfs_root_migrate.workflow import Confirm, Session
@@ -87,6 +89,12 @@ def apply(session: Session, confirm: Confirm | None) -> Outcome:
             "`check --fix` needs root",
             resolution="run it as root, or see what it would write: --pretend",
         )
+    if beyond := unsupported(session.findings()):
+        raise InhibitedError(
+            "nothing was written: this version cannot migrate this system",
+            details="; ".join(f.title for f in beyond),
+            resolution="to see all of it: zfs-root-migrate check",
+        )
     outcome = preview(session)
     try:
         _do(session, outcome, confirm)
@@ -124,20 +132,29 @@ def _write(terminal: Terminal, fix: Fix, confirm: Confirm | None) -> None:
 
 
 def _install(terminal: Terminal, outcome: Outcome, confirm: Confirm) -> None:
-    """Run emerge and show what it says as it says it, unless the user declines."""
+    """Show what emerge would do, and let it, unless the user declines.
+
+    What else would be installed, and whether that can be, only emerge can tell.
+    """
     # --ask may be in EMERGE_DEFAULT_OPTS, and emerge has no terminal here
     line = emerge_line(outcome.fix.atoms, "--ask=n")
+    runs = emerge_runs(outcome.fix.atoms)
     outcome.installed = False
+    for words in runs:
+        outcome.failure = _emerge(terminal, "--pretend", "--verbose", *words)
+        if outcome.failure:
+            return
     if not confirm(f"Run `{line}` now?"):
         return
-    for words in emerge_runs(outcome.fix.atoms):
-        outcome.failure = _emerge(terminal, ("emerge", "--ask=n", *words))
+    for words in runs:
+        outcome.failure = _emerge(terminal, *words)
         if outcome.failure:
             return
     outcome.installed = True
 
 
-def _emerge(terminal: Terminal, argv: tuple[str, ...]) -> MigrateError | None:
+def _emerge(terminal: Terminal, *words: str) -> MigrateError | None:
+    argv = ("emerge", "--ask=n", *words)
     log = Log(LOG)
     log.write(f"$ {runner.shell_text(argv)}")
 
@@ -148,7 +165,8 @@ def _emerge(terminal: Terminal, argv: tuple[str, ...]) -> MigrateError | None:
     status = runner.stream(argv, on_line)
     if status != 0:
         return StepFailedError(
-            f"emerge ended with status {status}",
+            f"emerge ended with status {status}"
+            + ("; nothing was installed" if "--pretend" in words else ""),
             details=runner.shell_text(argv),
             resolution="mend what it complains of, and run the same again; the lines "
             "in Portage's configuration stay until `zfs-root-migrate undo`",

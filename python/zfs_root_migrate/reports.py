@@ -1,6 +1,7 @@
 """What the report verbs say, for people and for programs. Pure functions."""
 
 import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 from zfs_root_migrate import topology
@@ -35,6 +36,11 @@ def is_inhibited(findings: tuple[Finding, ...]) -> bool:
     return any(f.severity is Severity.INHIBITOR for f in findings)
 
 
+def unsupported(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Return what this version cannot migrate, whatever is mended."""
+    return tuple(f for f in findings if f.unsupported)
+
+
 def is_of_a_tree(findings: tuple[Finding, ...]) -> bool:
     """Tell whether a tree that does not run was examined: no word about a machine."""
     return any(isinstance(finding, NotLookedAt) for finding in findings)
@@ -44,6 +50,7 @@ def check_data(findings: tuple[Finding, ...]) -> dict[str, Any]:
     """Return the JSON form of a check."""
     word = "unknown" if is_of_a_tree(findings) else "ready"
     word = "inhibited" if is_inhibited(findings) else word
+    word = "unsupported" if unsupported(findings) else word
     return {"verdict": word, "findings": [finding_json(f) for f in findings]}
 
 
@@ -56,9 +63,13 @@ def check_text(
 ) -> str:
     """Write the findings, the worst first, and a verdict in the last line.
 
-    What is read is wrapped at `width` columns; what is typed never is.
+    What is read is wrapped at `width` columns; what is typed never is. What would have
+    to be mended is not told in full where mending it leads nowhere.
     """
     lines: list[str] = []
+    if beyond := unsupported(findings):
+        lines += _beyond(beyond, findings, colour=colour, width=width)
+        return "\n".join([*lines, *before_verdict, verdict(findings)])
     for severity in Severity:
         chosen = [f for f in findings if f.severity is severity]
         if not chosen:
@@ -73,11 +84,34 @@ def check_text(
     return "\n".join([*lines, *before_verdict, verdict(findings)])
 
 
+def _beyond(
+    beyond: tuple[Finding, ...],
+    findings: tuple[Finding, ...],
+    *,
+    colour: bool,
+    width: int | None,
+) -> Iterator[str]:
+    on, off = (_COLOURS[Severity.INHIBITOR], "\033[0m") if colour else ("", "")
+    yield f"{on}Not possible with this version ({len(beyond)}){off}"
+    for finding in beyond:
+        yield from _finding_lines(finding, on, off, width)
+    yield ""
+    others = [f for f in findings if f not in beyond]
+    if others:
+        yield f"Seen besides ({len(others)}); mending it would not help now"
+        yield from (f"  {f.title}  [{f.key}]" for f in others)
+        yield ""
+    yield "More about one of them: zfs-root-migrate check --explain KEY"
+
+
 def verdict(findings: tuple[Finding, ...]) -> str:
     """Say in one line whether the machine is ready, and what is next."""
     bad = sum(f.severity is Severity.INHIBITOR for f in findings)
     warned = sum(f.severity is Severity.WARNING for f in findings)
     fixed = sum(is_mended_by_fix(f) for f in findings)
+    if beyond := unsupported(findings):
+        titles = "; ".join(dict.fromkeys(f.title for f in beyond))
+        return f"This version cannot migrate this system: {titles}."
     if is_of_a_tree(findings):
         count = _count(bad, "thing") if bad else "nothing"
         return f"Of the tree only, no word about a machine: {count} to mend in it."

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from tests.unit.checks.cases_packages import ebuild, offer
-from tests.unit.checks.machines import NEW, all_of, base, without
+from tests.unit.checks.machines import NEW, all_of, base, boot, without
 from tests.unit.checks.packages import TESTING
 from tests.unit.test_cli import answer_with, call, own_places
 from tests.unit.test_docs import body, documented
@@ -14,6 +14,7 @@ from tests.unit.test_wishes import obeyed
 from zfs_root_migrate import fixing, runner, syscalls, workflow
 from zfs_root_migrate.errors import ExitStatus
 from zfs_root_migrate.facts import dump_facts
+from zfs_root_migrate.model import Firmware
 
 LINE = "=sys-fs/mdadm-4.4 ~amd64"
 EMERGE = "emerge --ask =sys-fs/mdadm-4.4"
@@ -47,8 +48,11 @@ class Machine:
     def emerge(self, argv, on_line, **_):
         """Stand in for emerge; with one that is refused it fails."""
         self.started.append(argv)
-        on_line(">>> Emerging (1 of 1) sys-fs/mdadm-4.4", False)
         obeys = self.facts.portage.package("sys-fs/mdadm").ebuilds[0].obstacles == ()
+        if "--pretend" in argv:
+            on_line("[ebuild  N     ] sys-fs/mdadm-4.4  USE=-static", False)
+            return 0 if obeys else 1
+        on_line(">>> Emerging (1 of 1) sys-fs/mdadm-4.4", False)
         self.installed = obeys
         return 0 if obeys else 1
 
@@ -121,12 +125,17 @@ def test_fix_writes_and_checks_again(capsys, machine, tmp_path):
 
 
 def test_ask_writes_installs_and_is_ready(capsys, monkeypatch, machine):
-    """Two questions; what emerge says is seen as it says it."""
+    """Two questions; what emerge would do is seen before, what it does meanwhile."""
     answer_with(monkeypatch, "yes\nyes\n")
     status, out, err = check(capsys, "--fix", "--ask")
     assert status == ExitStatus.DONE
-    assert machine.started == [("emerge", "--ask=n", "=sys-fs/mdadm-4.4")]
-    assert ">>> Emerging" in err
+    assert machine.started == [
+        ("emerge", "--ask=n", "--pretend", "--verbose", "=sys-fs/mdadm-4.4"),
+        ("emerge", "--ask=n", "=sys-fs/mdadm-4.4"),
+    ]
+    before, _, after = err.partition("Run `emerge")
+    assert "[ebuild  N     ] sys-fs/mdadm-4.4" in before
+    assert ">>> Emerging" in after
     assert f"    {LINE}\n" in err.partition("[yes/no]")[0]
     assert out.splitlines()[-1].startswith("Ready")
     assert "To install" not in out
@@ -148,7 +157,7 @@ def test_declined_to_install(capsys, monkeypatch, machine):
     status, out, _ = check(capsys, "--fix", "--ask", "--json")
     data = json.loads(out)
     assert (status, data["written"], data["installed"]) == (3, True, False)
-    assert machine.started == []
+    assert [argv[2] for argv in machine.started] == ["--pretend"]
     answer_with(monkeypatch, "no\n")
     assert EMERGE in check(capsys, "--fix", "--ask")[1].splitlines()[-2]
 
@@ -156,16 +165,30 @@ def test_declined_to_install(capsys, monkeypatch, machine):
 def test_emerge_fails(capsys, monkeypatch, machine):
     """What remains is said all the same, and the status tells."""
     answer_with(monkeypatch, "yes\nyes\n")
-    monkeypatch.setattr(runner, "stream", lambda *_: 1)
+    monkeypatch.setattr(
+        runner, "stream", lambda argv, _: int("--pretend" not in argv)
+    )
     status, out, err = check(capsys, "--fix", "--ask")
     assert status == ExitStatus.STEP_FAILED
     assert "[tool-missing]" in out
-    assert "emerge ended with status 1" in err
+    assert "emerge ended with status 1\n" in err
+    assert LINE in own(machine).read_text()
+
+
+def test_emerge_would_fail(capsys, monkeypatch, machine):
+    """A dependency that is masked, say: nobody is asked to let emerge try."""
+    answer_with(monkeypatch, "yes\n")
+    monkeypatch.setattr(runner, "stream", lambda *_: 1)
+    status, _, err = check(capsys, "--fix", "--ask")
+    assert status == ExitStatus.STEP_FAILED
+    assert "emerge ended with status 1; nothing was installed" in err
+    assert "Run `emerge" not in err
     assert LINE in own(machine).read_text()
 
 
 @pytest.mark.parametrize(
-    ("statuses", "installed"), [((0, 0), True), ((0, 1), False), ((1,), False)]
+    ("statuses", "installed"),
+    [((0, 0, 0, 0), True), ((0, 0, 0, 1), False), ((0, 0, 1), False), ((0, 1), False)],
 )
 def test_what_is_no_part_of_world_is_installed_apart(
     capsys, monkeypatch, machine, statuses, installed
@@ -181,13 +204,14 @@ def test_what_is_no_part_of_world_is_installed_apart(
 
     monkeypatch.setattr(runner, "stream", stream)
     answer_with(monkeypatch, "yes\n")
-    _, out, err = check(capsys, "--fix", "--ask", "--json")
-    runs = [
-        ("emerge", "--ask=n", "sys-fs/mdadm"),
-        ("emerge", "--ask=n", "--oneshot", "net-misc/rsync"),
-    ]
-    assert started == runs[: len(statuses)]
-    assert " && ".join(" ".join(words) for words in runs) in err
+    words = ("--fix", "--ask", "--json", "--set", "copier=rsync")
+    _, out, err = check(capsys, *words)
+    parts = [("sys-fs/mdadm",), ("--oneshot", "net-misc/rsync")]
+    show = [("emerge", "--ask=n", "--pretend", "--verbose", *part) for part in parts]
+    runs = [("emerge", "--ask=n", *part) for part in parts]
+    assert started == [*show, *runs][: len(statuses)]
+    asked = " && ".join(" ".join(words) for words in runs)
+    assert (asked in err) is (len(statuses) > len(parts))
     data = json.loads(out)
     assert data["installed"] is installed
     assert data["emerge"] == (
@@ -225,6 +249,16 @@ def test_only_root_writes(capsys, monkeypatch, machine):
     status, _, err = check(capsys, "--fix")
     assert status == ExitStatus.USAGE
     assert "--pretend" in err
+    assert os.listdir(machine.directory) == []
+
+
+def test_a_system_that_cannot_be_migrated(capsys, monkeypatch, machine):
+    """Nothing is written for it."""
+    uefi = boot(firmware=Firmware.UEFI)(machine.facts)
+    monkeypatch.setattr(workflow, "gather", lambda *_, **__: uefi)
+    status, out, err = check(capsys, "--fix")
+    assert (status, out) == (ExitStatus.INHIBITED, "")
+    assert "the machine starts by UEFI" in err
     assert os.listdir(machine.directory) == []
 
 

@@ -4,6 +4,7 @@ import shlex
 
 import pytest
 
+from tests.unit.checks.test_recorded import read
 from tests.unit.fakes.machines import JOINING, WISHES, wished
 from zfs_root_migrate import copier, reports, status
 from zfs_root_migrate.amounts import duration
@@ -198,6 +199,25 @@ def test_the_check_as_data():
     assert reports.check_data(ready)["verdict"] == "ready"
     assert reports.check_text(ready, colour=False).splitlines()[-1].startswith("Ready")
     assert not [f for f in ready if f.severity is Severity.INHIBITOR]
+
+
+@pytest.mark.parametrize("case", ["systemd-uefi", "luks", "btrfs-root", "lvm"])
+def test_a_system_that_cannot_be_migrated(case):
+    """That is what is said; what would have to be mended is only named."""
+    found = run_checks(read(case), Config())
+    beyond = reports.unsupported(found)
+    assert beyond
+    text = reports.check_text(found, colour=False)
+    assert text.startswith(f"Not possible with this version ({len(beyond)})\n")
+    for finding in found:
+        assert f"[{finding.key}]" in text
+        typed = [line for line in finding.commands if line in text]
+        assert not typed or finding in beyond
+    last = text.splitlines()[-1]
+    assert all(finding.title in last for finding in beyond)
+    assert last.startswith("This version cannot migrate this system: ")
+    assert "--fix" not in text
+    assert reports.check_data(found)["verdict"] == "unsupported"
 
 
 def test_choices():

@@ -165,7 +165,7 @@ def test_xattrs_that_zfs_takes_are_no_matter(tmp_path):
 
 
 def test_deep_paths(tmp_path):
-    """A path that is too long for rsync is told once, and walked through all the same."""
+    """A path that is too long for rsync is told once, and walked through."""
     here = os.open(tmp_path, os.O_RDONLY)
     for _ in range(60):
         os.mkdir("d" * 100, dir_fd=here)

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 
 from zfs_root_migrate.config import Config
-from zfs_root_migrate.finding import Finding, Severity
+from zfs_root_migrate.finding import LATER, Finding, Severity
 from zfs_root_migrate.model import Facts, Firmware, Generator, Init
 from zfs_root_migrate.needs import DRACUT, GRUB, GRUB_PLATFORMS, is_asked
 from zfs_root_migrate.wishes import install_remedy
-
-LATER = "A later version handles this; nothing was changed."
 
 
 class FirmwareUefi(Finding):
@@ -22,6 +20,7 @@ class FirmwareUefi(Finding):
     key = "firmware-uefi"
     severity = Severity.INHIBITOR
     title = "the machine starts by UEFI"
+    unsupported = True
 
 
 class InitSystemd(Finding):
@@ -34,6 +33,7 @@ class InitSystemd(Finding):
     key = "init-systemd"
     severity = Severity.INHIBITOR
     title = "the system runs systemd"
+    unsupported = True
 
 
 class InitUnknown(Finding):

@@ -24,7 +24,8 @@ class HardLinksSplit(Finding):
     become datasets, each a file system of its own, and link(2) between two of them
     fails with EXDEV. The copy would fail for each such file, after hours of copying.
     Before that, one side has to become a file of its own, or a layout be chosen in
-    which both are in one dataset, or the copier be allowed to make files of their own of them (`set split-links yes`).
+    which both are in one dataset, or the copier be allowed to make files of their own
+    of them (`set split-links yes`).
 
     The commands of the remedy copy the file beside its name, with owner, mode, times,
     ACLs and attributes, and put the copy in its place at once. A program that has the

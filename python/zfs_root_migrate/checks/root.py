@@ -4,10 +4,8 @@ from collections.abc import Iterator
 
 from zfs_root_migrate import topology
 from zfs_root_migrate.config import Config
-from zfs_root_migrate.finding import Finding, Severity
+from zfs_root_migrate.finding import LATER, Finding, Severity
 from zfs_root_migrate.model import Facts, Mount, Storage
-
-LATER = "A later version handles this; nothing was changed."
 
 
 class RootUnknown(Finding):
@@ -57,6 +55,7 @@ class RootOnNetwork(Finding):
     key = "root-on-network"
     severity = Severity.INHIBITOR
     title = "the root is a network file system"
+    unsupported = True
 
 
 class RootOnOverlay(Finding):
@@ -81,6 +80,7 @@ class RootOnBtrfs(Finding):
     key = "root-on-btrfs"
     severity = Severity.INHIBITOR
     title = "the root is on btrfs"
+    unsupported = True
 
 
 class RootOnLvm(Finding):
@@ -92,6 +92,7 @@ class RootOnLvm(Finding):
     key = "root-on-lvm"
     severity = Severity.INHIBITOR
     title = "the root is on LVM"
+    unsupported = True
 
 
 class RootOnLuks(Finding):
@@ -104,6 +105,7 @@ class RootOnLuks(Finding):
     key = "root-on-luks"
     severity = Severity.INHIBITOR
     title = "the root is encrypted (LUKS)"
+    unsupported = True
 
 
 class RootOnMd(Finding):
@@ -115,6 +117,7 @@ class RootOnMd(Finding):
     key = "root-on-md"
     severity = Severity.INHIBITOR
     title = "the root is on software RAID (md)"
+    unsupported = True
 
 
 class RootOnSeveralDisks(Finding):
@@ -126,6 +129,7 @@ class RootOnSeveralDisks(Finding):
     key = "root-on-several-disks"
     severity = Severity.INHIBITOR
     title = "the root lies on several disks"
+    unsupported = True
 
 
 class RootOnMultipath(Finding):
@@ -138,6 +142,7 @@ class RootOnMultipath(Finding):
     key = "root-on-multipath"
     severity = Severity.INHIBITOR
     title = "the root is on a multipath device"
+    unsupported = True
 
 
 class RootReadOnly(Finding):

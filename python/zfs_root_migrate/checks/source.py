@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from zfs_root_migrate import topology
 from zfs_root_migrate.amounts import show_size
 from zfs_root_migrate.config import Config
-from zfs_root_migrate.finding import Finding, Severity
+from zfs_root_migrate.finding import LATER, Finding, Severity
 from zfs_root_migrate.model import BlockDevice, Facts, FstabLine, Mount, Topology
 
 VITAL = frozenset(
@@ -128,7 +128,7 @@ def check_sources(facts: Facts, config: Config) -> Iterator[Finding]:
 
 def _leave_out(config: Config, mount: Mount) -> tuple[str, ...]:
     if mount.target in VITAL:
-        return ("A later version handles this; nothing was changed.",)
+        return (LATER,)
     names = shlex.join((*config.exclude, mount.target))
     return (
         "Save its data elsewhere, then leave it out:",

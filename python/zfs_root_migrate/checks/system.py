@@ -67,6 +67,7 @@ class MachineUnsupported(Finding):
     key = "machine-unsupported"
     severity = Severity.INHIBITOR
     title = "this kind of machine is not supported"
+    unsupported = True
 
 
 class NotGentoo(Finding):
@@ -91,6 +92,7 @@ class DistributionForeign(Finding):
     key = "distribution-foreign"
     severity = Severity.INHIBITOR
     title = "this is not Gentoo, nor derived from it"
+    unsupported = True
 
 
 class StateNotWritable(Finding):

@@ -98,7 +98,7 @@ class FlagsLost(Finding):
 
     key = "flags-lost"
     severity = Severity.WARNING
-    title = "immutable and append-only flags are not copied by rsync"
+    title = "rsync does not keep immutable and append-only flags"
 
 
 class AttributesLost(Finding):

@@ -25,7 +25,6 @@ from zfs_root_migrate.model import (
     PortageFacts,
 )
 
-
 RSYNC = replace(CONFIG, copier=Copier.RSYNC)
 
 
