@@ -14,6 +14,7 @@ from zfs_root_migrate.steps.openrc import BOOTED, md_service
 
 LAYOUT = design(*wished("guest-openrc-bios"))
 ROOT = "root=ZFS=rpool/ROOT"
+ADDED = ("noresume", ROOT)
 SHOW = '. "$0"; printf "%s\\n" "$GRUB_CMDLINE_LINUX" "$GRUB_CMDLINE_LINUX_DEFAULT" "$X"'
 
 
@@ -45,6 +46,7 @@ def read_by_shell(tmp_path, text):
         ('export GRUB_CMDLINE_LINUX="root=/dev/sda3 a"\n', ["a"], []),
         ('GRUB_CMDLINE_LINUX="root=UUID=1-2 ro rootfstype=ext4"\n', ["ro"], []),
         ('GRUB_CMDLINE_LINUX="resume=/dev/sda2 resume_offset=7 b"\n', ["b"], []),
+        ('GRUB_CMDLINE_LINUX="noresume b noresumed"\n', ["b", "noresumed"], []),
         (
             'GRUB_CMDLINE_LINUX="a rootflags=x rootwait rootdelay=5"\n',
             ["a", "rootwait", "rootdelay=5"],
@@ -78,9 +80,9 @@ def test_grub_default(tmp_path, text, both, default):
     """The old root and a resume go, the new root comes, all else stays as it was."""
     made = grub_default("X=kept\n" + text, LAYOUT.root)
     seen = read_by_shell(tmp_path, made)
-    wanted = [word for word in seen[0] if word != ROOT]
+    wanted = [word for word in seen[0] if word not in ADDED]
     assert (wanted, seen[1], seen[2]) == (both, default, "kept")
-    assert ROOT in seen[0]
+    assert [word for word in seen[0] if word in ADDED] == list(ADDED)
 
 
 @pytest.mark.programs
@@ -92,7 +94,7 @@ def test_additions_are_kept(needs, tmp_path):
     file.write_text(grub_default(text, LAYOUT.root))
     show = '. "$0"; echo "$GRUB_CMDLINE_LINUX"'
     words = runner.query(("bash", "-ec", show, str(file))).stdout.split()
-    assert [w for w in words if w != ROOT] == ["a", "b", "c"]
+    assert [w for w in words if w not in ADDED] == ["a", "b", "c"]
     assert ROOT in words
 
 
@@ -107,17 +109,22 @@ def test_all_other_lines_stay():
 
 def test_no_settings_file():
     """A machine without the file gets one with the root alone."""
-    assert grub_default(None, LAYOUT.root) == f'GRUB_CMDLINE_LINUX="{ROOT}"\n'
+    assert grub_default(None, LAYOUT.root) == f'GRUB_CMDLINE_LINUX="noresume {ROOT}"\n'
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", 'GRUB_CMDLINE_LINUX="root=/dev/sda3 a"\n', "X=1"]
+    "text",
+    [
+        *(None, "", 'GRUB_CMDLINE_LINUX="root=/dev/sda3 a"\n', "X=1"),
+        'GRUB_CMDLINE_LINUX="a"\nGRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX b"\n',
+    ],
 )
 def test_a_second_time_changes_nothing(text):
     """The new root's own file can be the next one's source."""
     once = grub_default(text, LAYOUT.root)
     assert once.count(ROOT) == 1
-    assert grub_default(once, LAYOUT.root).count(ROOT) == 1
+    assert once.count("noresume") == 1
+    assert grub_default(once, LAYOUT.root) == once
 
 
 def with_systemd(facts):

@@ -44,7 +44,7 @@ class ResumeSet(Finding):
 
     Do not hibernate with a pool imported in the initramfs: the pool is imported before
     the image is resumed, and is then lost (openzfs/zfs#260, #14118). The new system
-    gets no resume= and boots with noresume.
+    gets no resume= and is started with noresume.
     """
 
     key = "resume-set"
@@ -56,7 +56,8 @@ class SwapOnZvol(Finding):
     """Swap lies on a ZFS volume.
 
     When memory is short, writing there needs memory: the machine locks up
-    (openzfs/zfs#7734, open), and a long copy makes memory short.
+    (openzfs/zfs#7734, open), and a long copy makes memory short. The new system gets a
+    swap partition, and the line of this one in /etc/fstab becomes a comment there.
     """
 
     key = "swap-on-zvol"
@@ -146,15 +147,28 @@ def _make_swap(facts: Facts) -> Iterator[str]:
             yield f"  mkswap {uuid}{shlex.quote(topology.stable_path(device))}"
 
 
+def _zvol_lines(facts: Facts) -> Iterator[str]:
+    lines = [f for f in facts.storage.fstab if f.fs_type == "swap"]
+    found = [f.spec for f in lines if f.spec.startswith(topology.ZVOLS)]
+    if found:
+        yield "For good, also take its line out of /etc/fstab: " + ", ".join(
+            map(show_name, found)
+        )
+
+
 def check_swap(facts: Facts, config: Config) -> Iterator[Finding]:
     """Look at the active swap areas."""
     swaps = [swap for swap in facts.storage.swaps if "/zram" not in swap.path]
     for swap in swaps:
-        if swap.path.startswith(("/dev/zd", "/dev/zvol/")):
+        if swap.path.startswith(topology.ZVOLS):
             yield SwapOnZvol(
                 seen=f"{swap.path} is active swap",
                 why="It locks up when memory is short (zfs#7734).",
-                remedy=("Turn it off for good:", f"  swapoff {shlex.quote(swap.path)}"),
+                remedy=(
+                    "Turn it off until the migration is done:",
+                    f"  swapoff {shlex.quote(swap.path)}",
+                    *_zvol_lines(facts),
+                ),
             )
         elif swap.is_file:
             yield SwapFile(

@@ -19,12 +19,13 @@ WRITTEN = (
     "/boot/grub/fonts",
     "/boot/grub/locale",
 )
-# options of the kernel command line that say where the old root is, or that would
-# resume a hibernated system after the pool was imported, which loses the pool
-# (openzfs/zfs#260, #14118)
+# a hibernated system that is resumed after the pool was imported loses the pool
+# (openzfs/zfs#260, #14118); a kernel can have a device to resume from built in
+NO_RESUME = "noresume"
+# options of the kernel command line that say where the old root is, and where to resume
 _OLD_ROOT = re.compile(
-    r"(?<![^\s\"'=])(?:root|rootfstype|rootflags|resume|resume_offset)="
-    r"[^\s\"'\\]*[ \t]*"
+    r"(?<![^\s\"'=])(?:(?:root|rootfstype|rootflags|resume|resume_offset)="
+    rf"[^\s\"'\\]*|{NO_RESUME}(?![^\s\"'\\]))[ \t]*"
 )
 _SETTING = re.compile(r"^\s*(?:export\s+)?GRUB_CMDLINE_LINUX(_DEFAULT)?\+?=")
 # one that says the same to whoever reads it, without knowing the shell's rules
@@ -34,20 +35,21 @@ _PLAIN = re.compile(
 
 # what was added for another root before
 _APPENDED = re.compile(
-    r'^GRUB_CMDLINE_LINUX="\$GRUB_CMDLINE_LINUX root=ZFS=[^\s"]+"\n', re.M
+    rf'^GRUB_CMDLINE_LINUX="\$GRUB_CMDLINE_LINUX (?:{NO_RESUME} )?root=ZFS=[^\s"]+"\n',
+    re.M,
 )
 
 
 def grub_default(text: str | None, root: str) -> str:
-    """Return /etc/default/grub with this root on every kernel command line.
+    """Return /etc/default/grub with this root, and no resuming, on every command line.
 
     Everything else stays as the user has it. The file is a shell script: what is more
     than one plain assignment is added to, not rewritten.
 
     >>> grub_default('GRUB_CMDLINE_LINUX="quiet root=/dev/sda3"\\n', "rpool/ROOT")
-    'GRUB_CMDLINE_LINUX="quiet root=ZFS=rpool/ROOT"\\n'
+    'GRUB_CMDLINE_LINUX="quiet noresume root=ZFS=rpool/ROOT"\\n'
     """
-    word = f"root=ZFS={root}"
+    added = f"{NO_RESUME} root=ZFS={root}"
     before = _APPENDED.sub("", text or "")
     lines = [_without_old_root(line) for line in before.splitlines()]
     found = [(n, m) for n, line in enumerate(lines) if (m := _SETTING.match(line))]
@@ -55,10 +57,10 @@ def grub_default(text: str | None, root: str) -> str:
     plain = _PLAIN.match(lines[places[0]]) if len(places) == 1 else None
     if plain is not None:
         words = (plain[1] or plain[2] or plain[3] or "").split()
-        lines[places[0]] = f'GRUB_CMDLINE_LINUX="{" ".join([*words, word])}"'
+        lines[places[0]] = f'GRUB_CMDLINE_LINUX="{" ".join([*words, added])}"'
     else:
         first = "$GRUB_CMDLINE_LINUX " if places else ""
-        lines.append(f'GRUB_CMDLINE_LINUX="{first}{word}"')
+        lines.append(f'GRUB_CMDLINE_LINUX="{first}{added}"')
     return "\n".join(lines) + "\n"
 
 
@@ -122,7 +124,8 @@ def proof(facts: Facts, layout: Layout, *, root: str) -> tuple[Probe, ...]:
         image = re.escape(str(kernel.image).removeprefix("/boot"))
         initrd = re.escape(image_path(kernel).removeprefix("/boot"))
         entries += [
-            rf"^\s+linux\s+{image}\s.*\broot=ZFS={re.escape(layout.root)}\b",
+            rf"^\s+linux\s+{image}\s(?=.*\b{NO_RESUME}\b)"
+            rf".*\broot=ZFS={re.escape(layout.root)}\b",
             # early microcode comes before it, where there is some (grub 10_linux)
             rf"^\s+initrd\s+(?:\S+\s+)*{initrd}\s*$",
         ]

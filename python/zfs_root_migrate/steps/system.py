@@ -50,6 +50,8 @@ def _escape(word: str) -> str:
 def _is_replaced(facts: Facts, layout: Layout, line: FstabLine) -> bool:
     if line.file in {mount.target for mount in layout.sources} | {"/", "/boot"}:
         return True
+    if is_zvol_swap(line):
+        return True
     device = topology.find_device(facts.storage, line.spec)
     if device is None:
         # a swap file lies on a file system that is copied, and is left out there
@@ -58,6 +60,11 @@ def _is_replaced(facts: Facts, layout: Layout, line: FstabLine) -> bool:
     below = set(topology.disk_below(facts.storage, device.name))
     on_old = below and below <= set(topology.old_disks(facts.storage))
     return bool(on_old) and (layout.old_disk is not None or line.fs_type == "swap")
+
+
+def is_zvol_swap(line: FstabLine) -> bool:
+    """Tell whether a line has swap on a ZFS volume, which locks up (openzfs/zfs#7734)."""
+    return line.fs_type == "swap" and line.spec.startswith(topology.ZVOLS)
 
 
 def _swap_line(disk: DiskLayout) -> str:

@@ -134,6 +134,7 @@ class Migration(Scenario):
         self._guest = guest = self.lab.boot("new disk", self.new, self.old)
         self.facts["after"] = state.root(guest)
         assert self.facts["after"] == ROOT
+        assert "noresume" in state.line(guest, "cat /proc/cmdline").split()
         assert state.misplaced(guest) == []
         assert state.hidden(guest, "/") == self._wanted_hidden()
         assert state.hidden(guest, "/var") == {}
