@@ -10,6 +10,8 @@ from zfs_root_migrate.model import BlockDevice, Storage
 # lsblk calls all of these "disk", but nobody can boot from them: memory, floppies, the
 # hidden boot areas of eMMC, and zvols, which stand on a pool
 _NO_CANDIDATE = re.compile(r"(ram|zram|loop|sr|fd|nbd|zd)\d|mmcblk\d+(boot|rpmb)")
+# names that the kernel and udev give to ZFS volumes
+ZVOLS = ("/dev/zd", "/dev/zvol/")
 # what fstab and /dev/disk call a device besides its name, and the field that holds it
 _TAGS = (
     ("UUID=", "/dev/disk/by-uuid/", "fs_uuid"),

@@ -13,6 +13,18 @@ def show_name(text: str) -> str:
     return text if text and text.isprintable() else ascii(text)
 
 
+def one_line(text: str) -> str:
+    r"""Return a text that a terminal shows and does not obey; what it says stays.
+
+    What machines and files call themselves is not always meant to be read: a name may
+    hold escape sequences, or a line's end with something to type behind it.
+
+    >>> one_line("disk \x1b[2J\nrm")
+    'disk \\x1b[2J\\nrm'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def more(number: int) -> str:
     """Return the end of a list that was cut.
 

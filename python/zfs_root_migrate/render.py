@@ -7,6 +7,7 @@ from zfs_root_migrate.amounts import duration, show_size
 from zfs_root_migrate.layout import DiskLayout, Layout, Role, pool_size
 from zfs_root_migrate.model import BlockDevice, Facts, Topology
 from zfs_root_migrate.plan import Plan
+from zfs_root_migrate.quoting import one_line
 from zfs_root_migrate.step import (
     Action,
     Arm,
@@ -76,7 +77,7 @@ def _present(facts: Facts, disk: BlockDevice, what: str) -> list[str]:
         words = [part.fs_type or "-", place, show_size(part.size)]
         boxes.append(" ".join(word for word in words if word))
     title = f"  {topology.stable_path(disk)} ({disk.name}, {show_size(disk.size)}"
-    serial = f", serial {disk.serial}" if disk.serial else ""
+    serial = f", serial {one_line(disk.serial)}" if disk.serial else ""
     drawn = "".join(f"[{box}]" for box in boxes) or "[blank]"
     return [f"{title}{serial}): {what}", f"    {drawn}"]
 

@@ -14,6 +14,7 @@ from zfs_root_migrate.finding import Finding, Severity, finding_json
 from zfs_root_migrate.layout import boot_size, swap_size
 from zfs_root_migrate.model import BlockDevice, Facts, Topology
 from zfs_root_migrate.plan import Plan
+from zfs_root_migrate.quoting import one_line
 from zfs_root_migrate.render import CHROOT_NOTE, step_text
 from zfs_root_migrate.wishes import FIX
 
@@ -132,12 +133,12 @@ def _finding_lines(
     finding: Finding, on: str, off: str, width: int | None
 ) -> list[str]:
     lines = [f"  {on}{finding.title}{off}  [{finding.key}]"]
-    lines += _wrapped(finding.seen, "    ", "    ", width)
+    lines += _wrapped(one_line(finding.seen), "    ", "    ", width)
     if finding.why:
-        lines += _wrapped(finding.why, "    why: ", " " * 9, width)
+        lines += _wrapped(one_line(finding.why), "    why: ", " " * 9, width)
     if finding.remedy:
         lines.append("    do:")
-        for line in finding.remedy:
+        for line in map(one_line, finding.remedy):
             is_typed = line.startswith("  ")
             lines += _wrapped(line, " " * 6, " " * 6, None if is_typed else width)
     return lines
@@ -186,7 +187,7 @@ def facts_text(facts: Facts) -> str:
         what = "the running system" if disk in old else _state(facts, disk)
         lines.append(f"  {_disk_line(disk)}: {what}")
     lines.append("All of it: zfs-root-migrate facts --json")
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _disk_line(disk: BlockDevice) -> str:
@@ -251,7 +252,8 @@ def choices_text(data: Choices, *, colour: bool) -> str:
         lines.append(f"{titles[name]}:")
         for number, row in enumerate(rows, 1):
             star = f" {on}*{off}" if row["chosen"] else ""
-            lines.append(f"  [{number}]   {row['value']}{star}  ({row['text']})")
+            value, text = one_line(row["value"]), one_line(row["text"])
+            lines.append(f"  [{number}]   {value}{star}  ({text})")
         if not rows:
             lines.append("  (none found)")
     return "\n".join(lines)
@@ -296,7 +298,7 @@ def settings_text(
     width = max(len(name) for name, _, _ in rows)
     lines = []
     for name, value, default in rows:
-        meaning = f"  ({comes_to[name]})" if comes_to.get(name) else ""
+        meaning = f"  ({one_line(comes_to[name])})" if comes_to.get(name) else ""
         lines.append(f"  {name:<{width}}  {value}{'' if default else ' *'}{meaning}")
     return "\n".join(lines)
 

@@ -6,12 +6,18 @@ lost connection) must not stop a migration, so writing to it never fails.
 
 import contextlib
 import os
+import re
 import sys
 import time
 from typing import TextIO
 
 from zfs_root_migrate.errors import MigrateError
 
+# what a terminal obeys, but for tab, the line's end and the tool's own colours: it may
+# stand in a name that a disk or a file has
+_OBEYED = re.compile(
+    r"\033(?!\[(?:0|1;3[0-7])m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]"
+)
 # seconds between two looks of a line that changes
 REDRAW = 0.2
 
@@ -45,7 +51,8 @@ class Terminal:
             return None
 
     def result(self, text: str) -> None:
-        """Write a result, ended by a newline."""
+        """Write a result, ended by a newline; its colours are the only escapes."""
+        text = _harmless(text)
         try:
             _write(self._out, text if text.endswith("\n") else text + "\n")
         except BrokenPipeError:
@@ -68,11 +75,14 @@ class Terminal:
     def error(self, error: MigrateError) -> None:
         """Show what happened, why, and what to do."""
         red, plain = ("\033[1;31m", "\033[0m") if self.colour_err else ("", "")
-        self.talk(f"{red}Error:{plain} {error.brief}")
-        if error.details:
-            self.talk("\n".join("  " + line for line in error.details.splitlines()))
-        if error.resolution:
-            self.talk(f"What to do: {error.resolution}")
+        lines = [f"{red}Error:{plain} {error.brief}"]
+        lines += ["  " + line for line in error.details.splitlines()]
+        lines += [f"What to do: {error.resolution}"] if error.resolution else []
+        self.talk(_harmless("\n".join(lines)))
+
+
+def _harmless(text: str) -> str:
+    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _write(stream: TextIO, text: str) -> None:

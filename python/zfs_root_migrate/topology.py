@@ -27,7 +27,6 @@ __all__ = [
     "LAYER_TYPES",
     "MEMORY_TYPES",
     "NETWORK_TYPES",
-    "ZVOLS",
     "contents",
     "disk_below",
     "disks",
@@ -50,8 +49,6 @@ __all__ = [
     "uses",
 ]
 
-# names that the kernel and udev give to ZFS volumes
-ZVOLS = ("/dev/zd", "/dev/zvol/")
 COPIED_TYPES = frozenset(("ext2", "ext3", "ext4", "xfs", "vfat"))
 NETWORK_TYPES = frozenset(
     {"9p", "afs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.rclone"}

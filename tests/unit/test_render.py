@@ -1,6 +1,7 @@
 """Plans, findings, choices and the status as text and as data."""
 
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -255,6 +256,43 @@ def test_facts_in_short(case):
     assert text.count("the running system") == 1
     for path in config.target:
         assert path in text
+
+
+HOSTILE = "X\033]0;t\007\n        rm -rf /"
+
+
+def renamed(facts, name):
+    """Return a machine whose disks and system have a name."""
+    rows = facts.storage.devices
+    disks = tuple(replace(d, model=name, serial=name) for d in rows)
+    storage, system = (
+        replace(facts.storage, devices=disks),
+        replace(facts.system, os_name=name, os_id="x"),
+    )
+    return replace(facts, storage=storage, system=system)
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "\r\033[2K"])
+def test_names_that_a_terminal_would_obey(name):
+    """They are shown on the line they belong to, and nothing looks typed."""
+    texts = []
+    for text in ("X", name):
+        facts = renamed(wished("guest-openrc-bios")[1], text)
+        findings = run_checks(facts, Config())
+        texts.append(
+            "\n".join(
+                (
+                    reports.check_text(findings, colour=False),
+                    reports.facts_text(facts),
+                    reports.choices_text(
+                        reports.choices(Config(), facts), colour=False
+                    ),
+                )
+            )
+        )
+    assert texts[1].count("\n") == texts[0].count("\n")
+    assert "\033" not in texts[1]
+    assert "\r" not in texts[1]
 
 
 def recorded(case="guest-openrc-bios"):

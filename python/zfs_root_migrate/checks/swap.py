@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from zfs_root_migrate import layout, topology
 from zfs_root_migrate.amounts import show_size
 from zfs_root_migrate.config import Config
+from zfs_root_migrate.devices import ZVOLS
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts
 from zfs_root_migrate.quoting import more, quote, show_name
@@ -149,7 +150,7 @@ def _make_swap(facts: Facts) -> Iterator[str]:
 
 def _zvol_lines(facts: Facts) -> Iterator[str]:
     lines = [f for f in facts.storage.fstab if f.fs_type == "swap"]
-    found = [f.spec for f in lines if f.spec.startswith(topology.ZVOLS)]
+    found = [f.spec for f in lines if f.spec.startswith(ZVOLS)]
     if found:
         yield "For good, also take its line out of /etc/fstab: " + ", ".join(
             map(show_name, found)
@@ -160,7 +161,7 @@ def check_swap(facts: Facts, config: Config) -> Iterator[Finding]:
     """Look at the active swap areas."""
     swaps = [swap for swap in facts.storage.swaps if "/zram" not in swap.path]
     for swap in swaps:
-        if swap.path.startswith(topology.ZVOLS):
+        if swap.path.startswith(ZVOLS):
             yield SwapOnZvol(
                 seen=f"{swap.path} is active swap",
                 why="It locks up when memory is short (zfs#7734).",

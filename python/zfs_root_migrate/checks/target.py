@@ -79,9 +79,12 @@ class TargetRemovable(Finding):
 
 
 class TargetMultipath(Finding):
-    """A chosen disk is one path of a multipath device.
+    """A chosen disk is one path of a multipath device, or seems to be.
 
-    A pool made of it comes up on one path only (openzfs/zfs#957, #3297, #7413).
+    A pool made of it comes up on one path only (openzfs/zfs#957, #3297, #7413). Where
+    multipathd does not run, the paths look like disks of their own that have the same
+    World Wide Name, serial number and size. Two of them would be made a mirror of one
+    disk with itself; or one of them is the disk that the system runs from.
     """
 
     key = "target-multipath"
@@ -220,3 +223,17 @@ def _nature(storage: Storage, disk: BlockDevice) -> Iterator[Finding]:
             why="The pool would come up on one path only (zfs#957).",
             remedy=("Choose a disk that is no multipath device:", LIST),
         )
+    same = [d for d in topology.disks(storage) if _is_the_same(d, disk)]
+    if same:
+        yield TargetMultipath(
+            seen=f"{show_disk(disk)} is also {', '.join(d.name for d in same)}: same "
+            f"WWN {disk.wwn}, serial number and size",
+            why="It is one disk on two paths; the pool would come up on one (zfs#957).",
+            remedy=("Choose a disk that there is once:", LIST),
+        )
+
+
+def _is_the_same(one: BlockDevice, other: BlockDevice) -> bool:
+    """Tell whether two names are of one disk; those without numbers are not told."""
+    marks = [(disk.wwn, disk.serial, disk.size) for disk in (one, other)]
+    return one != other and all(marks[0]) and marks[0] == marks[1]

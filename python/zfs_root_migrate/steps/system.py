@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from zfs_root_migrate import topology
+from zfs_root_migrate.devices import ZVOLS
 from zfs_root_migrate.layout import DiskLayout, Layout, Role
 from zfs_root_migrate.model import Facts, FstabLine
 from zfs_root_migrate.paths import CACHE, NEW, STATE, in_new
@@ -63,8 +64,8 @@ def _is_replaced(facts: Facts, layout: Layout, line: FstabLine) -> bool:
 
 
 def is_zvol_swap(line: FstabLine) -> bool:
-    """Tell whether a line has swap on a ZFS volume, which locks up (openzfs/zfs#7734)."""
-    return line.fs_type == "swap" and line.spec.startswith(topology.ZVOLS)
+    """Tell whether a line is of swap on a ZFS volume (openzfs/zfs#7734)."""
+    return line.fs_type == "swap" and line.spec.startswith(ZVOLS)
 
 
 def _swap_line(disk: DiskLayout) -> str:

@@ -41,6 +41,7 @@ from tests.unit.checks.machines import (
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.model import (
     BlockDevice,
+    Facts,
     Firmware,
     FstabLine,
     Generator,
@@ -89,6 +90,16 @@ def used_b(kind: str, name: str = "md127") -> Change:
     return devices(
         part_b(None), BlockDevice(name=name, kind=kind, size=GIB, parents=("vdb1",))
     )
+
+
+def another(name: str) -> Change:
+    """Show a disk a second time, as one more path to it does."""
+
+    def change(facts: Facts) -> Facts:
+        (disk,) = (d for d in facts.storage.devices if d.name == name)
+        return devices(replace(disk, name="vdz", links=()))(facts)
+
+    return change
 
 
 def only(*names: str) -> Change:
@@ -363,6 +374,20 @@ TARGET = (
     Case(key="target-read-only", change=device("vdb", read_only=True), mend=ready),
     Case(key="target-removable", change=device("vdb", transport="usb"), mend=ready),
     Case(key="target-multipath", change=used_b("mpath", "dm-3"), mend=ready),
+    Case(
+        key="target-multipath",
+        change=all_of(device("vdb", wwn="0x5000c5"), another("vdb")),
+        config=config(target=(NEW, "/dev/vdz"), topology=Topology.MIRROR),
+        mend=only("vda", "vda1", "vda2", "vda3", "vda4", "vdb"),
+        note="without multipathd",
+    ),
+    Case(
+        key="target-multipath",
+        change=all_of(device("vda", wwn="0x5000c5"), another("vda")),
+        config=config(target=("/dev/vdz",)),
+        note="the old disk by another path",
+        gone=False,
+    ),
 )
 
 SPACE = (
@@ -515,6 +540,17 @@ CASES = (
 
 # Machines on which nothing may be found but what only informs.
 CLEAN: dict[str, tuple[Change, Config]] = {
+    "another disk with the number of a cheap adapter": (
+        all_of(
+            device("vdb", serial="0123456789ABCDEF", wwn=None),
+            devices(
+                BlockDevice(
+                    name="vdz", kind="disk", size=GIB, serial="0123456789ABCDEF"
+                )
+            ),
+        ),
+        CONFIG,
+    ),
     "as it is": (same, CONFIG),
     "split usr": (system(merged_usr=False), CONFIG),
     "no hostid yet": (boot(hostid=None), CONFIG),

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import os
+import re
 import tempfile
 import types
 import typing
@@ -42,6 +43,7 @@ TEXTS = st.sampled_from(
         "=",
         "x" * 5000,
         "\x1b[31m",
+        "\x1b]0;title\x07\r\n  rm -rf /\x9b2J",
         "vda",
         "vdb",
         "/dev/vdb",
@@ -160,11 +162,14 @@ def test_no_facts_crash_a_verb(data: st.DataObject) -> None:
     assert refused in (set(), set(VERBS)), told
     for verb, (status, text) in told.items():
         assert status in (0, 2, 3), verb
+        assert not OBEYED.search(text), verb
         if status == 2:
             assert file.name in text
             assert "field " in text
 
 
+# what a terminal would obey
+OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 VERBS = ("check", "list", "show", "plan")
 
 
