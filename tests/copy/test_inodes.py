@@ -11,7 +11,8 @@ import pytest
 from tests.copy import judge
 from tests.copy.conftest import Mount
 from tests.copy.engine import Engine
-from tests.copy.test_torture import TABLES, TICK_S, WALK
+from tests.copy.passes import TICK_S
+from tests.copy.test_torture import TABLES, WALK
 from tests.copy.volumes import MIB
 
 Change = Callable[[Path], None]

@@ -4,54 +4,21 @@ import mmap
 import os
 import random
 import stat
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.copy import hard, judge
-from tests.copy.changes import KINDS, NOT_FOR_RSYNC, UNSEEN_IN_MEMORY, content
+from tests.copy.changes import NOT_FOR_RSYNC, UNSEEN_IN_MEMORY, content
 from tests.copy.changes.tree import Tree
 from tests.copy.conftest import Mount
-from tests.copy.engine import RSYNC, Engine, Pass
+from tests.copy.engine import RSYNC, Engine
 from tests.copy.mutate import NOTHING, REFUSED, Mutator
+from tests.copy.passes import settled, three_passes
 
 Change = Callable[[Tree], None]
 WALK, TABLES = ("--detect", "walk"), ("--detect", "tables")
-# longer than the kernel's tick: what is younger may be copied again, to be sure
-TICK_S = 0.05
-
-
-def settled(engine: Engine) -> Pass:
-    """Make a pass a little after the last change."""
-    time.sleep(TICK_S)
-    done = engine.run()
-    assert (done.status, done.error) == (0, ""), done.complaints
-    return done
-
-
-def three_passes(
-    engine: Engine, mutator: Mutator, times: int, *, without: frozenset[str] = NOTHING
-) -> None:
-    """Copy, change, copy, copy; the trees are equal after each of the passes."""
-    source, destination = engine.source, engine.destination
-    first = settled(engine)
-    assert judge.differences(source, destination) == []
-    assert first.copied > 0
-    assert first.not_kept == []
-    mutator.each(times, without=without)
-    assert mutator.done.keys() == KINDS.keys() - without
-    second = settled(engine)
-    assert judge.differences(source, destination) == []
-    assert 0 < second.copied < first.copied
-    third = settled(engine)
-    assert (third.copied, third.removed, third.bytes) == (0, 0, 0)
-    # a directory may be doubted once, but not for ever
-    before = judge.touched(destination)
-    settled(engine)
-    assert judge.touched(destination) == before
-
 
 @pytest.fixture
 def fast_tree(mount: Mount) -> tuple[Path, Path]:

@@ -15,6 +15,17 @@ echo 1 > "$(readlink -f "/sys/block/${{device##*/}}/device/..")/remove"
 udevadm settle
 test ! -e {disk}
 """
+# ZFS has no such flag: a dataset has or has not atime
+NOT_ON_ZFS = "A"
+PASSES = """\
+set -e
+mkdir /mnt/old /mnt/hard
+mount {old} /mnt/old
+mkdir /mnt/old/hard
+zfs create -o mountpoint=/mnt/hard rpool/hard
+cd /run/share
+python3 -B -m tests.copy.passes /mnt/old/hard /mnt/hard /root/state --lost {lost}
+"""
 REFUSES = "zfs-root-migrate: this root is not started"
 AGAIN = "The machine starts again in a minute"
 
@@ -24,6 +35,7 @@ class LastPass(Scenario):
 
     PARTS = (
         *("fail", "write_after_the_seal", "refuse", "pass_again", "nothing_lost"),
+        "copy_to_a_dataset",
     )
 
     def __init__(self, lab: Lab, migration: Migration) -> None:
@@ -95,6 +107,17 @@ class LastPass(Scenario):
         lost = records.missing(self.lab, self.guest, self.acknowledged)
         assert not lost, lost[: records.SHOWN]
         assert "this is the new root" in _done(self.tool("status")).out
+
+    def copy_to_a_dataset(self) -> None:
+        """Copy the hardest tree there is from ext4 to ZFS, while it changes."""
+        share.place_passes(self.lab.share)
+        root = self.migration.facts["before"].split()[0]
+        number = root.removeprefix(root.rstrip("0123456789"))
+        script = PASSES.format(old=f"{self.old.by_id}-part{number}", lost=NOT_ON_ZFS)
+        said = self.guest.run(script, timeout=1800).output
+        self.lab.transcript.note(said)
+        assert "pass 3: 0 copied, 0 removed" in said, said
+        assert "refused by the source: nothing" in said, said
         self.guest.kill()
 
     def _count(self) -> None:
