@@ -1,6 +1,6 @@
 """Times the tool against the same job by hand, each in a guest of its own.
 
-    python -m tests.vm.bench [--beside]
+    python -m tests.vm.bench [--beside] [--cores N]
 
 `run` and `mirror` of the tool, and the stages of reference-migration.sh, from the same
 disk image. The ratio of the times is the last line; the ratio of the processor times
@@ -36,10 +36,17 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="both at once: what else the machine does then slows both alike",
     )
+    parser.add_argument(
+        "--cores",
+        type=int,
+        default=1,
+        help="of each guest; QEMU is not sound with more than one, and may fail",
+    )
     options = parser.parse_args(arguments)
     narrator = Narrator(sys.stdout)
     image = guest_disk()
-    labs = [Lab("bench-by-hand", image), Lab("bench-tool", image)]
+    names = ("bench-by-hand", "bench-tool")
+    labs = [Lab(name, image, cores=options.cores) for name in names]
     try:
         with ThreadPoolExecutor(max_workers=2 if options.beside else 1) as both:
             by_hand = both.submit(_by_hand, labs[0])
@@ -52,7 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
         narrator.head(head)
         for name, seconds in found.items():
             narrator.write(f"  {name:<32} {seconds:8.1f} s\n")
-    narrator.write(summary(*times, beside=options.beside))
+    conditions = f"guests with {options.cores}, "
+    conditions += "both at once" if options.beside else "one after the other"
+    narrator.write(summary(*times, conditions))
     return 0
 
 
@@ -149,7 +158,7 @@ def _steps(journal: str, verb: str) -> Times:
     return times
 
 
-def summary(by_hand: Times, by_tool: Times, *, beside: bool) -> str:
+def summary(by_hand: Times, by_tool: Times, conditions: str) -> str:
     """Return both sums, the ratio and the conditions."""
     def ratio(kind: str, what: str) -> str:
         hand, tool = (
@@ -164,7 +173,7 @@ def summary(by_hand: Times, by_tool: Times, *, beside: bool) -> str:
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (
         f"\n{os.cpu_count()} cores, QEMU without hardware virtualisation, "
-        f"{'both at once' if beside else 'one after the other'}, load {load}\n"
+        f"{conditions}, load {load}\n"
         + ratio(CPU, "processor time")
         + ratio(WALL, "time")
     )

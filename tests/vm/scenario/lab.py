@@ -69,6 +69,7 @@ class Lab:
     name: str
     image: Path
     shown: Shown | None = None
+    cores: int = 1
     times: dict[str, float] = field(default_factory=dict)
     guests: list[Guest] = field(default_factory=list)
     transcript: Transcript = field(init=False)
@@ -123,7 +124,7 @@ class Lab:
                 raise GuestError("the session is over")
             guest = Guest(self.directory / f"{len(self.guests) + 1}-{name}")
             self.guests.append(guest)
-            guest.start(Machine(disks=disks, share=self.share))
+            guest.start(Machine(disks=disks, share=self.share, cores=self.cores))
         return guest
 
     def boot(self, name: str, *disks: Disk) -> Guest:

@@ -208,6 +208,6 @@ def test_bench_summary() -> None:
     """Only what is timed from outside is counted."""
     by_hand = {"copy": 5.0, "in all, x": 10.0, "processor, x": 8.0}
     by_tool = {"in all, run": 11.0, "processor, run": 6.0}
-    text = bench.summary(by_hand, by_tool, beside=False)
+    text = bench.summary(by_hand, by_tool, "one after the other")
     assert "processor time: by hand 8 s, with the tool 6 s, ratio 0.75\n" in text
     assert text.endswith("ratio 1.10\n")
