@@ -9,8 +9,10 @@ FILES = ("manifest.py", "reference-migration.sh", "writer.py")
 
 
 # what a guest runs of the tests of the copy
-PASSES = ("tests/__init__.py", "tests/vm/__init__.py", "tests/vm/manifest.py")
-PASSES += ("tests/vm/torture.py", "tests/copy/*.py", "tests/copy/changes/*.py")
+PASSES = (
+    *("tests/__init__.py", "tests/vm/__init__.py", "tests/vm/manifest.py"),
+    *("tests/vm/torture.py", "tests/copy/*.py", "tests/copy/changes/*.py"),
+)
 
 
 def place_passes(share: Path) -> None:
