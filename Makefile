@@ -13,7 +13,7 @@ BARE = PYTHONPATH= $$(tests/bootstrap python) -m
 # over all processors
 SPREAD := --numprocesses auto --dist worksteal
 
-.PHONY: help demo test test-fast test-trial test-merge test-gentoo lint man bench \
+.PHONY: help demo test test-fast test-merge test-gentoo lint man bench \
 	bench-copy guest setup setup-guest clean dist manifest release-check set-home
 
 help:
@@ -21,7 +21,6 @@ help:
 	@echo 'make test       all tests: the fast ones, long ones of the copy, then real boots'
 	@echo '                (up to an hour)'
 	@echo 'make test-fast  linters and unit tests (about two minutes)'
-	@echo 'make test-trial   tests that are too young for make test'
 	@echo 'make test-merge   real Portage merges the packages into a scratch root'
 	@echo 'make test-gentoo  the same with a real Gentoo repository (GENTOO_REPO=DIR)'
 	@echo 'make lint       ruff and mypy'
@@ -61,11 +60,6 @@ man: setup
 test-fast: lint
 	$(PY) -m pytest -q $(SPREAD) -m "not boot and not slow and not merge" tests
 
-# what has not passed often enough yet to be a part of `make test`
-test-trial: setup-guest
-	$(PY) -m tests.vm.build
-	$(PY) -m pytest -v -m trial tests/copy tests/vm/boots
-
 # real Portage and a small repository in place of Gentoo's
 test-merge: setup
 	GENTOO_REPO= $(PY) -m pytest -v -m merge tests/merge
@@ -76,7 +70,7 @@ test-gentoo: setup
 		GENTOO_REPO=$$repo $(PY) -m pytest -v -m merge tests/merge
 
 test: test-fast test-merge setup-guest
-	$(PY) -m pytest -v -m slow tests
+	$(PY) -m pytest -q $(SPREAD) -m slow tests
 	$(PY) -m tests.vm.build
 	$(PY) -m pytest -v -m boot tests/vm/boots
 

@@ -12,11 +12,9 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
-# not part of the fast tests: each is left out unless `-m` asks for it by name, and what
-# is on trial unless `-m` asks for that, whatever else it is
+# not part of the fast tests: each is left out unless `-m` asks for it by name
 SLOW = {
     "boot": "boots real guests; slow, needs QEMU",
-    "trial": "has passed once or not yet, so no part of `make test`",
     "slow": "takes more than a few seconds",
     "merge": "merges with real Portage; a minute or two",
 }
@@ -34,11 +32,6 @@ def pytest_collection_modifyitems(
     """Leave out what is slow and was not asked for."""
     asked = config.option.markexpr or ""
     left_out = [name for name in SLOW if name not in asked]
-    slow = [
-        item
-        for item in items
-        if any(map(item.get_closest_marker, left_out))
-        and not ("trial" in asked and item.get_closest_marker("trial"))
-    ]
+    slow = [item for item in items if any(map(item.get_closest_marker, left_out))]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in slow]

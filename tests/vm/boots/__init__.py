@@ -1,1 +1,1 @@
-"""Real boots in QEMU: an hour with all of them, slow and convincing."""
+"""Real boots in QEMU: slow and convincing."""

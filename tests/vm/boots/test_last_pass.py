@@ -4,7 +4,7 @@ import pytest
 
 from tests.vm.scenario.last_pass import LastPass
 
-pytestmark = [pytest.mark.boot, pytest.mark.trial]
+pytestmark = pytest.mark.boot
 
 
 @pytest.mark.parametrize("part", LastPass.PARTS)

@@ -27,8 +27,6 @@ class Scenario:
     """Does its parts in order, each one once, whoever asks for them."""
 
     PARTS: tuple[str, ...] = ()
-    # parts after these that are on trial
-    TRIAL: tuple[str, ...] = ()
 
     def __init__(self, lab: Lab) -> None:
         """Nothing is done yet."""
@@ -53,7 +51,7 @@ class Scenario:
     def parts(self) -> tuple[Part, ...]:
         """Return the parts; the first line of a method's text is its title."""
         found = []
-        for name in (*self.PARTS, *self.TRIAL):
+        for name in self.PARTS:
             deed = getattr(self, name)
             title = str(deed.__doc__).strip().splitlines()[0].rstrip(".")
             found.append(Part(name, title, deed))
@@ -69,7 +67,7 @@ class Scenario:
 
         A part that has failed fails again in the same way, without being done again.
         """
-        assert wanted in (*self.PARTS, *self.TRIAL), wanted
+        assert wanted in self.PARTS, wanted
         with self._lock:
             for part in self.parts():
                 if part.name not in self._done:

@@ -15,9 +15,9 @@ class Raidz(Scenario):
 
     PARTS = (
         *("boot_old", "choose", "cut_power", "boot_after_cut", "finish_run"),
-        *("boot_raidz", "refuse_mirror"),
+        *("boot_raidz", "refuse_mirror", "make_environment", "boot_environment"),
+        *("boot_third", "go_back"),
     )
-    TRIAL = ("make_environment", "boot_environment", "boot_third", "go_back")
 
     def __init__(self, lab: Lab) -> None:
         """Make the disks."""
