@@ -43,6 +43,7 @@ AIMS = {
     (SPARSE, FIRST): 50.0,
 }
 SEED = 20110801
+A_LONG_TIME_S = 3600.0
 Key = tuple[str, str]
 
 
@@ -147,7 +148,7 @@ class Bench:
         if name == RSYNC:
             argv = [*BASELINE, f"{source.path}/", f"{new.path}/"]
         running = Running.begin(argv)
-        done = running.end(after=lambda: _sync(new.path))
+        done = running.end(after=lambda: _sync(new.path), hangs_s=A_LONG_TIME_S)
         if done.status:
             raise SystemExit(f"{name}: status {done.status}: {done.complaints}")
         return Time(done.wall_s, done.cpu_s)

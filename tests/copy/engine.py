@@ -97,10 +97,12 @@ class Running:
         )
         return cls(process)
 
-    def end(self, after: Callable[[], None] = lambda: None) -> Pass:
+    def end(
+        self, after: Callable[[], None] = lambda: None, *, hangs_s: float = HANGS_S
+    ) -> Pass:
         """Wait for it, do what belongs to its time, and read its report."""
         try:
-            said, error = self.process.communicate(timeout=HANGS_S)
+            said, error = self.process.communicate(timeout=hangs_s)
         except subprocess.TimeoutExpired:
             self.kill_all()
             raise

@@ -19,6 +19,7 @@ from tests.copy.engine import Engine, Pass, Running
 from tests.copy.volumes import MIB, volume
 
 EVERY_S = 0.05
+A_LONG_TIME_S = 3600.0
 PER_DIRECTORY = 1000
 # a name, an inode and the page that an entry takes in a file system in memory
 ROOM_PER_FILE = 2048
@@ -39,7 +40,7 @@ class Peak:
         thread = threading.Thread(target=self._look)
         thread.start()
         try:
-            return self.running.end()
+            return self.running.end(hangs_s=A_LONG_TIME_S)
         finally:
             self._ended.set()
             thread.join()
