@@ -6,10 +6,11 @@ import selectors
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from signal import SIGINT, SIGTERM
+from sys import intern
 from types import FrameType
 from typing import Any
 
@@ -94,7 +95,7 @@ class Crew:
     def perform(
         self,
         kind: int,
-        work: Sequence[Any],
+        work: Iterable[Any],
         every: float = 0.0,
         on_time: Callable[[], None] = lambda: None,
     ) -> None:
@@ -182,8 +183,15 @@ class Crew:
         self._report.tally.add(counts)
         for path, what, is_error in problems:
             self._report.note(path, what, error=is_error)
-        self.heard.links += links
-        self.heard.made += made
+        # a directory is called the same in all that is heard of it
+        self.heard.links += [
+            (inode, names, device, intern(path), name)
+            for inode, names, device, path, name in links
+        ]
+        self.heard.made += [
+            (inode, ctime, kind, [(intern(path), name) for path, name in names])
+            for inode, ctime, kind, names in made
+        ]
         self.heard.copied += copied
         self.heard.devices.update(devices)
         if failure is not None:

@@ -10,7 +10,7 @@ from zfs_root_migrate.copy import worker
 from zfs_root_migrate.copy.clearing import make_rules
 from zfs_root_migrate.copy.crew import Crew, default_jobs
 from zfs_root_migrate.copy.ledger import Identity, Ledger
-from zfs_root_migrate.copy.links import Made, find_others, gather
+from zfs_root_migrate.copy.links import Made, drain, find_others, gather
 from zfs_root_migrate.copy.listing import DOUBTFUL
 from zfs_root_migrate.copy.order import Detect, Order, Report, Tally
 from zfs_root_migrate.copy.problems import FatalError, StoppedError
@@ -194,7 +194,7 @@ class _Pass:
 
     def _link(self, crew: Crew) -> None:
         """Make all names of files that have several, and see to their directories."""
-        links = crew.heard.links
+        links, crew.heard.links = crew.heard.links, []
         ledger = self._ledger
         if not links:
             return
@@ -202,10 +202,11 @@ class _Pass:
             ledger.reread()
             others = find_others(links, ledger, self._device_of)
             self._doubt({path for *_, path, _ in others}, ledger)
-            links = links + others
-        groups = gather(links, split=self._order.split_links, refuse=self._refuse)
-        crew.perform(worker.LINK, groups)
+            links += others
+        split = self._order.split_links
+        groups = gather(drain(links), split=split, refuse=self._refuse)
         touched = {path for _, names in groups for path, _ in names}
+        crew.perform(worker.LINK, drain(groups))
         crew.perform(worker.FINISH, sorted(touched))
         if ledger is not None:
             self._remember(crew.heard.made, ledger)
@@ -231,11 +232,12 @@ class _Pass:
 
     def _remember(self, made: list[Made], ledger: Ledger) -> None:
         known: dict[str, dict[str, tuple[int, int, int]] | None] = {}
-        for inode, ctime, kind, names in made:
+        for inode, ctime, kind, names in drain(made):
+            row = (inode, ctime, kind)
             for path, name in names:
                 here = known.setdefault(path, {})
                 if here is not None:
-                    here[name] = (inode, ctime, kind)
+                    here[name] = row
         self._change(ledger, set(known), known)
 
     def _change(

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from zfs_root_migrate.copy.attributes import make_plain
 from zfs_root_migrate.copy.entry import remove
@@ -12,6 +13,7 @@ from zfs_root_migrate.copy.names import Names
 from zfs_root_migrate.copy.problems import GONE, ChangedError, SourceError
 from zfs_root_migrate.copy.sides import Link, Sides, open_directory
 
+T = TypeVar("T")
 # inode, and for each name its directory and itself
 Group = tuple[int, list[tuple[str, str]]]
 # what a group came to: inode, its change time or 0, kind, names
@@ -27,20 +29,31 @@ def gather(
     file would, `refuse` is told of each, and none is made; with `split` each side
     becomes a file of its own, and `refuse` is told all the same.
     """
-    by_inode: dict[int, dict[int, list[tuple[str, str]]]] = {}
+    # there can be millions, so most have no more than their list of names
+    groups: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    first: dict[int, int] = {}
+    torn: dict[int, dict[int, None]] = {}
     for inode, _, device, path, name in links:
-        by_inode.setdefault(inode, {}).setdefault(device, []).append((path, name))
-    groups: list[Group] = []
-    for inode, sides in by_inode.items():
-        if len(sides) > 1:
-            for names in sides.values():
-                others = sum(len(n) for n in sides.values()) - len(names)
-                for path, name in names:
-                    refuse(f"{path}/{name}", f"hard link to {others} names elsewhere")
+        groups.setdefault((inode, device), []).append((path, name))
+        if first.setdefault(inode, device) != device:
+            torn.setdefault(inode, {first[inode]: None})[device] = None
+    for inode, devices in torn.items():
+        every = sum(len(groups[inode, device]) for device in devices)
+        for device in devices:
+            names = groups[inode, device]
+            others = every - len(names)
+            for path, name in names:
+                refuse(f"{path}/{name}", f"hard link to {others} names elsewhere")
             if not split:
-                continue
-        groups += [(inode, sorted(set(names))) for names in sides.values()]
-    return groups
+                del groups[inode, device]
+    return [(inode, sorted(set(names))) for (inode, _), names in groups.items()]
+
+
+def drain(items: list[T]) -> Iterator[T]:
+    """Give out what is in a list, which gets shorter: there can be millions."""
+    items.reverse()
+    while items:
+        yield items.pop()
 
 
 def find_others(
