@@ -39,6 +39,8 @@ PYTHON_SINGLE_TARGET="{target}"
 PORTAGE_ELOG_CLASSES="log warn error"
 PORTAGE_ELOG_SYSTEM="save"
 """
+# the longest is the test phase: minutes of one core, on a machine that may be busy
+TIMEOUT = 1800
 Done = subprocess.CompletedProcess[str]
 
 
@@ -89,7 +91,7 @@ class Scratch:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=600,
+            timeout=TIMEOUT,
         )
 
     def must(self, program: str, *words: object, **env: str) -> str:

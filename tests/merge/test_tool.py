@@ -89,6 +89,22 @@ def test_notices(merged):
     assert "unexpected" not in merged.lower()
 
 
+def test_the_test_phase(world):
+    """All unit tests pass on the wheel that is built of the tarball.
+
+    By their number: a phase that is skipped, or finds no test, is no success.
+    """
+    ebuild = world.synced / TOOL / f"zfs-root-migrate-{__version__}.ebuild"
+    said = world.scratch.must("ebuild", ebuild, "clean", "test", FEATURES="test")
+    (last,) = re.findall(r"(?m)^=+ (.* passed.*) =+$", said)
+    (passed,) = re.findall(r"(\d+) passed", last)
+    assert int(passed) >= 3000
+    assert "failed" not in last
+    assert "error" not in last
+    # as Gentoo's eclass does it: what others have installed is not loaded
+    assert re.search(r"(?m)^plugins: hypothesis-[\d.]+$", said)
+
+
 @pytest.mark.usefixtures("merged")
 def test_command(world):
     """It is the merged one, and knows its version."""
