@@ -24,7 +24,8 @@ S="${WORKDIR}/${P}/python"
 
 LICENSE="GPL-2"
 SLOT="0"
-IUSE="minimal"
+IUSE="minimal test"
+RESTRICT="!test? ( test )"
 
 # `check` needs no more than minimal; it names what is missing for the rest
 RDEPEND="
@@ -47,8 +48,16 @@ RDEPEND="
 	)
 "
 
+# Not by distutils_enable_tests: it would demand all of RDEPEND, a ZFS that builds among
+# it, for tests that start no program.
+BDEPEND="
+	test? (
+		dev-python/hypothesis[${PYTHON_USEDEP}]
+		dev-python/pytest[${PYTHON_USEDEP}]
+	)
+"
+
 EPYTEST_PLUGINS=( hypothesis )
-distutils_enable_tests pytest
 
 python_test() {
 	# these compare the documents with a whole checkout

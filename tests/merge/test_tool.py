@@ -76,6 +76,18 @@ def test_resolution(world):
     assert minimal.keys() & run == set()
 
 
+@pytest.mark.usefixtures("before")
+def test_tests_do_not_need_what_the_tool_runs(world):
+    """Who tests it before a merge needs no ZFS that builds for the kernel."""
+    if world.gentoo:
+        pytest.skip("what Gentoo's packages depend on is not asked here")
+    build = ("--onlydeps", "--onlydeps-with-rdeps=n", TOOL)
+    plain, tested = pretended(world, *build), pretended(world, *build, FEATURES="test")
+    assert plain.keys() <= tested.keys()
+    more = tested.keys() - plain.keys()
+    assert more == {"dev-python/hypothesis", "dev-python/pytest"}
+
+
 def test_says_what_comes_next(merged):
     """elog's lines are at the end, and kept."""
     assert "zfs-root-migrate check " in merged

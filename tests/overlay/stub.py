@@ -83,7 +83,12 @@ PROFILE = "default/linux/amd64/23.0"
 
 def packages(pythons: tuple[str, ...]) -> dict[str, str]:
     """Return the packages, each with what is special in it."""
-    return PACKAGES | {f"dev-lang/python-{v}": f'SLOT="{v}"' for v in pythons}
+    targets = " ".join(f"python_targets_python{v.replace('.', '_')}" for v in pythons)
+    return (
+        PACKAGES
+        | {f"dev-lang/python-{v}": f'SLOT="{v}"' for v in pythons}
+        | {one: f'IUSE="{targets}"' for one in PACKAGES if "dev-python/" in one}
+    )
 
 
 def write_master(place: Path, pythons: tuple[str, ...] = PYTHONS) -> None:

@@ -28,14 +28,15 @@ REQUIRED_USE="${PYTHON_REQUIRED_USE}"
 
 # @FUNCTION: distutils_enable_tests
 # @DESCRIPTION:
-# Adds the flag and what tests need.
+# Adds the flag and what tests need: all that the package needs to run, as in Gentoo.
 distutils_enable_tests() {
 	IUSE+=" test"
-	RESTRICT="!test? ( test )"
-	local plugin
+	RESTRICT+=" !test? ( test )"
+	local plugin deps=${RDEPEND}
 	for plugin in pytest "${EPYTEST_PLUGINS[@]}"; do
-		BDEPEND+=" test? ( dev-python/${plugin} )"
+		deps+=" dev-python/${plugin}[${PYTHON_USEDEP}]"
 	done
+	BDEPEND+=" test? ( ${deps} )"
 }
 
 # @FUNCTION: epytest
