@@ -1,12 +1,16 @@
 """Stub lint: bash, shellcheck and pkgcheck; see stub.py for what it does not show."""
 
+import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
-from tests.overlay.lint import CATEGORIES, CHECKOUT
+from tests.overlay.lint import CATEGORIES, CHECKOUT, PKGCHECK
+from tests.portage.tree import write_files
 
+TESTS = CHECKOUT / "tests"
 SCRIPTS = sorted(
     path
     for name in (*CATEGORIES, "overlay", "tests/overlay")
@@ -39,10 +43,41 @@ def test_shellcheck(script):
     assert done.returncode == 0, done.stdout
 
 
-def test_stub_lint(lint):
+def test_stub_lint(lint, record_property):
     """pkgcheck finds no error, and nothing of a lesser level either."""
+    record_property(
+        "said",
+        f"stub lint: pkgcheck {PKGCHECK} has looked at the ebuilds beside a master "
+        "repository that is ours; no Gentoo was at hand",
+    )
     done = lint.run()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("processes", ["0", "1"])
+def test_what_tests_say_is_printed(tmp_path, processes):
+    """At the end, as `make test` runs them too: over several processes."""
+    for name in ("__init__.py", "conftest.py"):
+        write_files(tmp_path, {f"tests/{name}": (TESTS / name).read_text()})
+    said = "def test_one(record_property):\n    record_property('said', 'what it is')\n"
+    write_files(
+        tmp_path,
+        {
+            "tests/below/__init__.py": "",
+            "tests/below/test_it.py": f"{said}def test_two():\n    pass\n",
+        },
+    )
+    words = ("-q", "-p", "no:cacheprovider", "--numprocesses", processes, "tests")
+    done = subprocess.run(
+        (sys.executable, "-m", "pytest", *words),
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines().count("what it is") == 1
 
 
 def change(path, old, new):
