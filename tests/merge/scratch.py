@@ -41,6 +41,13 @@ PORTAGE_ELOG_SYSTEM="save"
 """
 # the longest is the test phase: minutes of one core, on a machine that may be busy
 TIMEOUT = 1800
+# what Portage keeps for itself, whatever is merged and unmerged; and what tests have
+# synced and configured
+PORTAGES_OWN = (
+    *("etc/ld.so.conf", "etc/env.d", "etc/profile", "etc/csh.env", "etc/environment.d"),
+    *("var/cache", "var/db/pkg", "var/lib/portage", "var/log", "var/tmp"),
+    *("var/db/repos", "etc/portage"),
+)
 Done = subprocess.CompletedProcess[str]
 
 
@@ -185,3 +192,9 @@ def entries(top: Path) -> dict[str, str]:
         else:
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """Return the names of what differs between two lists, but for Portage's own."""
+    names = {name for name, _ in before.items() ^ after.items()}
+    return [name for name in sorted(names) if not name.startswith(PORTAGES_OWN)]

@@ -2,11 +2,12 @@
 
 import os
 import re
+import shutil
 
 import pytest
 
 from tests.merge.published import git
-from tests.merge.scratch import provide
+from tests.merge.scratch import changed, entries, provide
 from tests.merge.upstream import GENKERNEL, META, ZFS, write_kernel, write_upstream
 
 pytestmark = pytest.mark.merge
@@ -62,6 +63,7 @@ class Phases:
         """Nothing is run yet."""
         self.scratch = world.scratch
         category, name = package.split("/")
+        self.package = package
         self.ebuild = world.synced / package / f"{name}-9999.ebuild"
         self.work = self.scratch.place / f"tmp/portage/{category}/{name}-9999"
         self.upstream = self.scratch.place / f"upstream-{name}"
@@ -71,6 +73,20 @@ class Phases:
         """Run phases from the beginning; those that come before run as well."""
         env[self.override] = str(self.upstream)
         return self.scratch.run("ebuild", self.ebuild, "clean", *phases, **env)
+
+    def merge(self, **env):
+        """Merge it for real, beside everything that it depends on."""
+        self.scratch.write("package.accept_keywords", f"{self.package} **\n")
+        provide(self.scratch, None, self.package, "sys-fs/zfs-kmod")
+        env[self.override] = str(self.upstream)
+        return self.scratch.must("emerge", f"={self.package}-9999", **env)
+
+    def unmerge(self):
+        """Unmerge it."""
+        said = self.scratch.must("emerge", "--unmerge", self.package)
+        database = self.scratch.root / "var/db/pkg" / self.package
+        assert list(database.parent.glob("*")) == []
+        return said
 
     def image(self):
         """Return what was installed: its paths without the prefix."""
@@ -123,6 +139,26 @@ def test_zfs_installs_where_the_tool_looks(zfs):
     assert "Linux-Maximum: 7.2" in meta.read_text()
     environment = (zfs.work / "temp/environment").read_text()
     assert 'declare -- MODULES_KERNEL_MAX="7.2"' in environment
+
+
+def test_zfs_is_merged_and_unmerged(zfs):
+    """What it installs is there afterwards, and then only what Portage never takes."""
+    before = entries(zfs.scratch.root)
+    kernel = zfs.scratch.place / "linux"
+    write_kernel(kernel, "7.2.14-gentoo")
+    said = zfs.merge(KERNEL_DIR=str(kernel))
+    assert "udev would read its rules again" in said
+    assert "OpenRC: add zfs-import and zfs-mount to the boot runlevel" in said
+    there = set(changed(before, entries(zfs.scratch.root)))
+    assert there >= {
+        *("lib/modules/zfs.ko", "sbin/zpool", "etc/init.d/zfs-import"),
+        "usr/lib/dracut/modules.d/90zfs/module-setup.sh",
+    }
+    assert "udev would read its rules again" in zfs.unmerge()
+    # UNINSTALL_IGNORE, by default: a running system keeps its modules
+    kept = ["lib", "lib/modules", "lib/modules/zfs.ko"]
+    assert changed(before, entries(zfs.scratch.root)) == kept
+    shutil.rmtree(zfs.scratch.root / "lib/modules")
 
 
 @pytest.mark.parametrize("kernel", ["7.3.0", "8.0.1-gentoo"])
@@ -223,6 +259,17 @@ def test_genkernel_reads_our_part_last(genkernel, use, dracut):
     assert (top / "usr/share/genkernel/VERSION").read_text() == "9999\n"
     expander = (top / "usr/share/genkernel/path_expander.py").read_text()
     assert expander.startswith(f"#!{genkernel.scratch.root}/usr/bin/python3")
+
+
+def test_genkernel_is_merged_and_unmerged(genkernel):
+    """What it installs is there afterwards, and nothing is left."""
+    before = entries(genkernel.scratch.root)
+    said = genkernel.merge()
+    assert "genkernel builds the kernel, dracut the initramfs" in said
+    there = set(changed(before, entries(genkernel.scratch.root)))
+    assert there >= {"usr/bin/genkernel", "usr/share/genkernel/gen_dracut.sh"}
+    genkernel.unmerge()
+    assert changed(before, entries(genkernel.scratch.root)) == []
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,13 @@ import subprocess
 
 import pytest
 
-from tests.merge.scratch import entries, provide
+from tests.merge.scratch import changed, entries, provide
 from zfs_root_migrate import __version__
 from zfs_root_migrate.errors import ExitStatus
 
 pytestmark = pytest.mark.merge
 TOOL = "app-admin/zfs-root-migrate"
 SETTINGS = "etc/zfs-root-migrate.toml"
-# what Portage keeps for itself, whatever is merged and unmerged
-PORTAGES_OWN = (
-    *("etc/ld.so.conf", "etc/env.d", "etc/profile", "etc/csh.env", "etc/environment.d"),
-    *("var/cache", "var/db/pkg", "var/lib/portage", "var/log", "var/tmp"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -207,9 +202,5 @@ def test_live_version_and_protected_settings(world, merged):
 def test_unmerge_leaves_nothing(world, before):
     """But Portage's own notes."""
     world.scratch.must("emerge", "--unmerge", TOOL)
-    after = entries(world.scratch.root)
-    changed = {name for name, _ in before.items() ^ after.items()}
-    # what another test has synced, and configured
-    ignored = ("var/db/repos", "etc/portage", *PORTAGES_OWN)
-    assert [name for name in sorted(changed) if not name.startswith(ignored)] == []
+    assert changed(before, entries(world.scratch.root)) == []
     assert list((world.scratch.root / "var/db/pkg/app-admin").glob("*")) == []
