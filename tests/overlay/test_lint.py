@@ -1,46 +1,62 @@
 """Stub lint: bash, shellcheck and pkgcheck; see stub.py for what it does not show."""
 
 import os
-import shutil
 import subprocess
 import sys
 
 import pytest
 
-from tests.overlay.lint import CATEGORIES, CHECKOUT, PKGCHECK
+from tests import shells
+from tests.overlay.lint import CHECKOUT, PKGCHECK
 from tests.portage.tree import write_files
 
 TESTS = CHECKOUT / "tests"
-SCRIPTS = sorted(
-    path
-    for name in (*CATEGORIES, "overlay", "tests/overlay")
-    for pattern in ("*.ebuild", "*.sh", "*.bash", "*.eselect")
-    for path in (CHECKOUT / name).rglob(pattern)
+SCRIPTS = list(shells.scripts())
+each = pytest.mark.parametrize(
+    "script", SCRIPTS, ids=lambda path: str(path.relative_to(CHECKOUT))
 )
-# SC2034: variables for Portage; SC2207: `$(use_enable ...)`, the habit of all ebuilds
-QUIET = "SC2034,SC2207"
-each = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-
-
-def run(*argv: object) -> subprocess.CompletedProcess[str]:
-    """Run a linter."""
-    return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 @each
-def test_bash_reads_it(script):
+def test_shell_reads_it(script):
     """Portage would say it too, at the user's machine."""
-    done = run("bash", "-n", script)
-    assert done.returncode == 0, done.stderr
+    argv = (shells.shell(script), "-n", script)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @each
 def test_shellcheck(script):
     """Quoting, mostly."""
-    if shutil.which("shellcheck") is None:
-        pytest.skip("shellcheck is not installed")
-    done = run("shellcheck", "-s", "bash", "-e", QUIET, script)
-    assert done.returncode == 0, done.stdout
+    assert shells.complaints(script) == ""
+
+
+def test_all_scripts_are_looked_at():
+    """Of every kind and place there are some; what is no script is left out."""
+    names = {str(path.relative_to(CHECKOUT)) for path in SCRIPTS}
+    assert names >= {
+        ".ci/run",
+        "app-admin/zfs-root-migrate/zfs-root-migrate-9999.ebuild",
+        "completions/zfs-root-migrate.bash",
+        "overlay/zfs-root.eselect",
+        "python/zfs_root_migrate/units/module-setup.sh",
+        "python/zfs_root_migrate/units/zfs-root-migrate-seal.initd",
+        "python/zfs_root_migrate/units/zfs-root-migrate-sealed.sh",
+        "sys-kernel/genkernel/files/gen_dracut.sh",
+        "tests/bootstrap",
+        "tests/overlay/eclass/git-r3.eclass",
+        "tests/overlay/eselect.bash",
+        "tests/vm/rootfs/etc/init.d/localmount",
+        "tests/vm/scripts/modules.sh",
+    }
+    assert not any(name.endswith((".py", ".txt", ".md")) for name in names)
+
+
+def test_shellcheck_can_fail(tmp_path):
+    """It is there, and asked."""
+    script = tmp_path / "x.sh"
+    script.write_text("#!/bin/sh\nrm $1\n")
+    assert "SC2086" in shells.complaints(script)
 
 
 def test_stub_lint(lint, record_property):
