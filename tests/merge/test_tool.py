@@ -174,6 +174,28 @@ def test_all_that_is_beside_the_program(world):
         assert (world.scratch.root / place).read_text() == source.read_text()
 
 
+@pytest.mark.usefixtures("merged")
+def test_documents(world):
+    """Each that is installed, with no link to one that is not."""
+    place = world.scratch.root / f"usr/share/doc/zfs-root-migrate-{__version__}"
+    pages = {path.name.removesuffix(".bz2"): path for path in place.iterdir()}
+    sources = [path.name for path in (world.work / "docs").glob("*.md")]
+    assert set(pages) == {"NEWS.md", *sources}
+    for path in pages.values():
+        text = bz2.decompress(path.read_bytes()).decode()
+        links = re.findall(r"\]\(([^)#]+)[^)]*\)", text)
+        assert [x for x in links if "://" not in x and x not in pages] == [], path
+
+
+@pytest.mark.usefixtures("merged")
+def test_module_of_eselect_is_installed_once(world):
+    """By one line of the ebuild: a second one would hide that the first is wrong."""
+    entry = world.scratch.root / f"var/db/pkg/{TOOL}-{__version__}"
+    ebuild = (entry / f"zfs-root-migrate-{__version__}.ebuild").read_text()
+    assert ebuild.count(".eselect") == 1
+    assert (entry / "CONTENTS").read_text().count(".eselect ") == 1
+
+
 def test_live_version_and_protected_settings(world, merged):
     """9999 comes from git, in place of the release; what a user has set stays."""
     scratch = world.scratch
