@@ -8,7 +8,14 @@ import pytest
 
 from tests.merge.published import git
 from tests.merge.scratch import changed, entries, provide
-from tests.merge.upstream import GENKERNEL, META, ZFS, write_kernel, write_upstream
+from tests.merge.upstream import (
+    GENKERNEL,
+    META,
+    SOVERSION,
+    ZFS,
+    write_kernel,
+    write_upstream,
+)
 
 pytestmark = pytest.mark.merge
 
@@ -211,6 +218,27 @@ def test_zfs_does_not_guess(zfs, meta):
     done = for_kernel(zfs, "6.1.0", "prepare")
     assert done.returncode == 1
     assert "this commit is not understood" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("info", "said"),
+    [
+        # as git had it in 2026, and as releases before
+        (" = -version-info 7:0:0", None),
+        (" += -version-info 7:0:0", None),
+        # two interfaces were added, none was taken away
+        (" = -version-info 9:1:2", None),
+        (" = -version-info 8:0:0", "in this commit is 8;"),
+        (" = -pthread", "in this commit is unknown;"),
+    ],
+)
+def test_zfs_looks_at_the_librarys_number(zfs, info, said):
+    """Where the subslot is wrong, a merge would break others without a word."""
+    write_upstream(zfs.upstream, {SOVERSION: f"libzfs_la_LDFLAGS{info}\n"})
+    done = for_kernel(zfs, "7.1.0", "prepare")
+    assert done.returncode == 0, done.stdout
+    assert ("number of libzfs.so" in done.stdout) == (said is not None)
+    assert said is None or said in done.stdout
 
 
 def test_zfs_demands_options_of_the_kernel(zfs):

@@ -53,11 +53,13 @@ install:
 		$(to)$(WITHSYSTEMDUNITDIR)/zfs-import.service
 	[ ! -e zfs.ko ] || cp zfs.ko $(modules)/
 """
+SOVERSION = "lib/libzfs/Makefile.am"
 ZFS = {
     "META": META,
     **{name: f"{name}\n" for name in ("AUTHORS", "COPYRIGHT", "README.md")},
     "configure": CONFIGURE,
     "Makefile": MAKEFILE,
+    SOVERSION: "libzfs_la_LDFLAGS = -version-info 7:0:0\n",
     "contrib/bash_completion.d/zfs": "complete zfs\n",
     "etc/default/zfs.in": "ZFS_MOUNT='yes'\nZFS_UNMOUNT='yes'\n",
     "etc/init.d/zfs-import.in": "#!/sbin/openrc-run\n",
