@@ -87,6 +87,8 @@ class Scratch:
                 "GIT_CONFIG_NOSYSTEM": "1",
                 "LC_ALL": "C.UTF-8",
                 "NO_COLOR": "1",
+                # Gentoo's eclass of systemd would ask this machine where units lie
+                "PKG_CONFIG": "false",
                 "PORTAGE_OVERRIDE_EPREFIX": str(self.root),
                 "PORTAGE_USERNAME": account,
                 "PORTAGE_GRPNAME": account,

@@ -96,7 +96,7 @@ def test_notices(merged):
     assert "unexpected" not in merged.lower()
 
 
-def test_the_test_phase(world):
+def test_the_test_phase(world, record_property):
     """All unit tests pass on the wheel that is built of the tarball.
 
     By their number: a phase that is skipped, or finds no test, is no success.
@@ -108,6 +108,7 @@ def test_the_test_phase(world):
     assert int(passed) >= 3000
     assert "failed" not in last
     assert "error" not in last
+    record_property("said", f"src_test by Portage, {world.label}: {last}")
     # as Gentoo's eclass does it: what others have installed is not loaded
     assert re.search(r"(?m)^plugins: hypothesis-[\d.]+$", said)
 
