@@ -18,7 +18,7 @@ SLOW = {
     "boot": "boots real guests; slow, needs QEMU",
     "trial": "has passed once or not yet, so no part of `make test`",
     "slow": "takes more than a few seconds",
-    "merge": "merges with real Portage; a minute or two",
+    "merge": "merges with real Portage; five minutes",
 }
 
 
