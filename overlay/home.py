@@ -17,7 +17,8 @@ CONF = "overlay/home.conf"
 MODULE = "overlay/zfs-root.eselect"
 # all that repeat the address; ebuilds, metadata and manual pages come by pattern
 REPEATED = ("README.md", "overlay/repositories.xml", "overlay/zfs.conf", MODULE)
-# in these only what git is told: README names the tutorial too, which does not move
+# in these only what git and layman are told: README names the tutorial too, which does
+# not move
 SOURCES_ONLY = ("README.md",)
 PATTERNS = ("*-*/*/*.ebuild", "*-*/*/metadata.xml", "docs/man/*")
 # GLEP 68 has a remote-id for these hosts only
@@ -26,6 +27,8 @@ FORGES = {
     "gitlab.com": "gitlab",
     "codeberg.org": "codeberg",
 }
+# how single files are had there, where it is not as at GitHub
+RAW = {"gitlab.com": "-/raw/HEAD", "codeberg.org": "raw/branch/main"}
 _URL = re.compile(r"(?:https?|ssh|git|file)://[\w.@:-]*(?:/[\w.~+-]+)+")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
@@ -49,6 +52,18 @@ class Home:
         if host not in FORGES:
             return None
         return f'<remote-id type="{FORGES[host]}">{project}</remote-id>'
+
+    @property
+    def listed(self) -> str:
+        """The address of `repositories.xml`, as the forge serves single files.
+
+        Where it is not known, GitHub's way stands for it.
+
+        >>> Home("https://gitlab.com/a/b", "a@b.org").listed
+        'https://gitlab.com/a/b/-/raw/HEAD/overlay/repositories.xml'
+        """
+        host = self.url.partition("://")[2].partition("/")[0]
+        return f"{self.url}/{RAW.get(host, 'raw/HEAD')}/overlay/repositories.xml"
 
 
 def read_url(text: str) -> str:
@@ -87,6 +102,7 @@ def files(top: Path) -> Iterator[Path]:
 def moved(text: str, old: Home, new: Home, *, sources_only: bool = False) -> str:
     """Return a file's text for the new home."""
     if sources_only:
+        text = text.replace(old.listed, new.listed)
         return re.sub(rf"{re.escape(old.url)}\.git(?![\w-])", f"{new.url}.git", text)
     if old.remote_id:
         line = rf"(?m)^([ \t]*){re.escape(old.remote_id)}\n"
@@ -137,11 +153,14 @@ def main(argv: list[str]) -> int:
     try:
         old = read_home()
         mail = read_mail(wanted.mail) if wanted.mail else old.mail
-        different = set_home(Home(read_url(wanted.url), mail))
+        new = Home(read_url(wanted.url), mail)
+        different = set_home(new)
     except ValueError as error:
         parser.error(str(error))
     for path in different:
         print(f"changed {path.relative_to(TOP)}")
+    if different:
+        print(f"README.md sends layman there; is it right?\n  {new.listed}")
     return 0
 
 

@@ -1,8 +1,10 @@
 """The release tarball: `make dist`, `make manifest`, `make release-check`.
 
-Guarantee: the same commit gives the same bytes, on any machine and at any time. The
-packages of this repository are left out: the Manifest, which holds the tarball's hash,
-cannot be inside it, and so the commit that adds the hash does not change the tarball.
+Guarantee: the same commit gives the same bytes, in any clone, under any settings and at
+any time, as long as liblzma packs the same way; another version of it may not, and then
+`make release-check` fails. The packages of this repository are left out: the Manifest
+has the tarball's hash, cannot be inside it, and so the commit that adds the hash does
+not change the tarball.
 """
 
 import argparse
@@ -25,7 +27,6 @@ CONTENT = (
     *("LICENSE", "NEWS.md", "README.md"),
     *("completions", "docs", "overlay", "python", "tests"),
 )
-OPTIONAL = ("eselect",)
 # one date for all files, so that the commit's own does not matter (2026-01-01)
 MTIME = 1767225600
 HASHES = ("blake2b", "sha512")
@@ -70,8 +71,7 @@ def members(top: Path, commit: str) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
     missing = set(CONTENT) - there
     if missing:
         raise ReleaseError(f"{commit} has no {', '.join(sorted(missing))}")
-    wanted = [name for name in (*CONTENT, *OPTIONAL) if name in there]
-    listing = git(top, "ls-tree", "-rz", "--full-tree", commit, "--", *wanted)
+    listing = git(top, "ls-tree", "-rz", "--full-tree", commit, "--", *CONTENT)
     rows = [row.partition("\t") for row in listing.decode().split("\0") if row]
     rows.sort(key=lambda row: row[2])
     for head, _, name in rows:

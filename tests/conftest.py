@@ -16,7 +16,7 @@ settings.load_profile("no deadline")
 SLOW = {
     "boot": "boots real guests; slow, needs QEMU",
     "slow": "takes more than a few seconds",
-    "merge": "merges with real Portage; a minute or two",
+    "merge": "merges with real Portage; five minutes",
 }
 
 
@@ -35,3 +35,14 @@ def pytest_collection_modifyitems(
     slow = [item for item in items if any(map(item.get_closest_marker, left_out))]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in slow]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests that have passed say of themselves, by record_property("said").
+
+    It stands here, as no conftest further down is read by xdist's controller.
+    """
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in report.user_properties:
+            if name == "said":
+                terminalreporter.write_line(value)

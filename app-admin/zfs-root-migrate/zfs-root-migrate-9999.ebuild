@@ -24,9 +24,12 @@ S="${WORKDIR}/${P}/python"
 
 LICENSE="GPL-2"
 SLOT="0"
-IUSE="minimal"
+IUSE="minimal test"
+# no mirror of Gentoo's has the tarball
+RESTRICT="mirror !test? ( test )"
 
-# `check` needs no more than minimal; it names what is missing for the rest
+# `check` needs no more than minimal; it names what is missing for the rest. Of the
+# initramfs generators dracut alone is supported now; `check` says so beside another.
 RDEPEND="
 	app-portage/gentoolkit
 	sys-apps/kmod[tools]
@@ -47,8 +50,16 @@ RDEPEND="
 	)
 "
 
+# Not by distutils_enable_tests: it would demand all of RDEPEND, a ZFS that builds among
+# it, for tests that start no program.
+BDEPEND="
+	test? (
+		dev-python/hypothesis[${PYTHON_USEDEP}]
+		dev-python/pytest[${PYTHON_USEDEP}]
+	)
+"
+
 EPYTEST_PLUGINS=( hypothesis )
-distutils_enable_tests pytest
 
 python_test() {
 	# these compare the documents with a whole checkout
@@ -60,7 +71,8 @@ python_test() {
 }
 
 python_install_all() {
-	local DOCS=( ../NEWS.md ../README.md ../docs/*.md )
+	# README.md is about the checkout, and full of links into it
+	local DOCS=( ../NEWS.md ../docs/*.md )
 	distutils-r1_python_install_all
 
 	insinto /etc
@@ -68,23 +80,11 @@ python_install_all() {
 	insinto /usr/share/eselect/modules
 	doins ../overlay/zfs-root.eselect
 
-	local file name
-	for file in ../docs/man/*.[1-9] ../completions/* ../{eselect,overlay}/*.eselect \
-		zfs_root_migrate/units/*.{initd,service}
-	do
-		name=${file##*/}
-		case ${file} in
-			# the pattern itself: there is no such file
-			*\**) ;;
-			*.[1-9]) doman "${file}" ;;
-			*.bash) newbashcomp "${file}" "${PN}" ;;
-			*.eselect) insinto /usr/share/eselect/modules; doins "${file}" ;;
-			*.initd) newinitd "${file}" "${name%.initd}" ;;
-			*.service) systemd_dounit "${file}" ;;
-			*/_*) dozshcomp "${file}" ;;
-			*) die "${file}: where does it go?" ;;
-		esac
-	done
+	doman ../docs/man/*.[1-9]
+	newbashcomp ../completions/zfs-root-migrate.bash zfs-root-migrate
+	dozshcomp ../completions/_zfs-root-migrate
+	newinitd zfs_root_migrate/units/zfs-root-migrate-seal.initd zfs-root-migrate-seal
+	systemd_dounit zfs_root_migrate/units/zfs-root-migrate-seal.service
 }
 
 pkg_postinst() {
@@ -101,6 +101,5 @@ pkg_postinst() {
 		elog "'check' names them."
 	fi
 
-	optfeature "the initramfs, made with the module that OpenZFS maintains" \
-		sys-kernel/dracut
+	optfeature "the initramfs; no other generator is supported yet" sys-kernel/dracut
 }

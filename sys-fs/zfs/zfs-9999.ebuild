@@ -122,8 +122,29 @@ zfs_check_kernel() {
 	fi
 }
 
+# Say when the subslot is no longer that of the library.
+#
+# Packages that link to libzfs are rebuilt when the subslot changes. If git raises the
+# library's number and the ebuild does not follow, they break and nothing is rebuilt.
+zfs_check_soversion() {
+	local current age subslot=${SLOT#*/}
+	IFS=: read -r current _ age < <(sed -n -E \
+		's/^libzfs_la_LDFLAGS.*-version-info ([0-9]+:[0-9]+:[0-9]+).*/\1/p' \
+		lib/libzfs/Makefile.am)
+	# as libtool counts: the oldest interface that is still there
+	local number=unknown
+	[[ ${age} ]] && number=$(( current - age ))
+	[[ ${number} == "${subslot}" ]] && return
+
+	ewarn "The number of libzfs.so in this commit is ${number}; the ebuild's subslot is"
+	ewarn "${subslot}. So Portage will not rebuild what is linked to it. After this merge:"
+	ewarn "  emerge @preserved-rebuild"
+	ewarn "and please report it, so that the subslot is raised."
+}
+
 src_prepare() {
 	use modules && zfs_check_kernel
+	zfs_check_soversion
 
 	default
 	eautoreconf

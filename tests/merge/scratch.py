@@ -39,6 +39,15 @@ PYTHON_SINGLE_TARGET="{target}"
 PORTAGE_ELOG_CLASSES="log warn error"
 PORTAGE_ELOG_SYSTEM="save"
 """
+# the longest is the test phase: minutes of one core, on a machine that may be busy
+TIMEOUT = 1800
+# what Portage keeps for itself, whatever is merged and unmerged; and what tests have
+# synced and configured
+PORTAGES_OWN = (
+    *("etc/ld.so.conf", "etc/env.d", "etc/profile", "etc/csh.env", "etc/environment.d"),
+    *("var/cache", "var/db/pkg", "var/lib/portage", "var/log", "var/tmp"),
+    *("var/db/repos", "etc/portage"),
+)
 Done = subprocess.CompletedProcess[str]
 
 
@@ -78,6 +87,8 @@ class Scratch:
                 "GIT_CONFIG_NOSYSTEM": "1",
                 "LC_ALL": "C.UTF-8",
                 "NO_COLOR": "1",
+                # Gentoo's eclass of systemd would ask this machine where units lie
+                "PKG_CONFIG": "false",
                 "PORTAGE_OVERRIDE_EPREFIX": str(self.root),
                 "PORTAGE_USERNAME": account,
                 "PORTAGE_GRPNAME": account,
@@ -89,7 +100,7 @@ class Scratch:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=600,
+            timeout=TIMEOUT,
         )
 
     def must(self, program: str, *words: object, **env: str) -> str:
@@ -183,3 +194,9 @@ def entries(top: Path) -> dict[str, str]:
         else:
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """Return the names of what differs between two lists, but for Portage's own."""
+    names = {name for name, _ in before.items() ^ after.items()}
+    return [name for name in sorted(names) if not name.startswith(PORTAGES_OWN)]

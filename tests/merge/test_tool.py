@@ -7,18 +7,13 @@ import subprocess
 
 import pytest
 
-from tests.merge.scratch import entries, provide
+from tests.merge.scratch import changed, entries, provide
 from zfs_root_migrate import __version__
 from zfs_root_migrate.errors import ExitStatus
 
 pytestmark = pytest.mark.merge
 TOOL = "app-admin/zfs-root-migrate"
 SETTINGS = "etc/zfs-root-migrate.toml"
-# what Portage keeps for itself, whatever is merged and unmerged
-PORTAGES_OWN = (
-    *("etc/ld.so.conf", "etc/env.d", "etc/profile", "etc/csh.env", "etc/environment.d"),
-    *("var/cache", "var/db/pkg", "var/lib/portage", "var/log", "var/tmp"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +71,18 @@ def test_resolution(world):
     assert minimal.keys() & run == set()
 
 
+@pytest.mark.usefixtures("before")
+def test_tests_do_not_need_what_the_tool_runs(world):
+    """Who tests it before a merge needs no ZFS that builds for the kernel."""
+    if world.gentoo:
+        pytest.skip("what Gentoo's packages depend on is not asked here")
+    build = ("--onlydeps", "--onlydeps-with-rdeps=n", TOOL)
+    plain, tested = pretended(world, *build), pretended(world, *build, FEATURES="test")
+    assert plain.keys() <= tested.keys()
+    more = tested.keys() - plain.keys()
+    assert more == {"dev-python/hypothesis", "dev-python/pytest"}
+
+
 def test_says_what_comes_next(merged):
     """elog's lines are at the end, and kept."""
     assert "zfs-root-migrate check " in merged
@@ -87,6 +94,23 @@ def test_notices(merged):
     found = re.findall(r"QA Notice.*(?:\n.*){,6}", merged)
     assert [one for one in found if "python-exec2" not in one] == []
     assert "unexpected" not in merged.lower()
+
+
+def test_the_test_phase(world, record_property):
+    """All unit tests pass on the wheel that is built of the tarball.
+
+    By their number: a phase that is skipped, or finds no test, is no success.
+    """
+    ebuild = world.synced / TOOL / f"zfs-root-migrate-{__version__}.ebuild"
+    said = world.scratch.must("ebuild", ebuild, "clean", "test", FEATURES="test")
+    (last,) = re.findall(r"(?m)^=+ (.* passed.*) =+$", said)
+    (passed,) = re.findall(r"(\d+) passed", last)
+    assert int(passed) >= 3000
+    assert "failed" not in last
+    assert "error" not in last
+    record_property("said", f"src_test by Portage, {world.label}: {last}")
+    # as Gentoo's eclass does it: what others have installed is not loaded
+    assert re.search(r"(?m)^plugins: hypothesis-[\d.]+$", said)
 
 
 @pytest.mark.usefixtures("merged")
@@ -151,6 +175,28 @@ def test_all_that_is_beside_the_program(world):
         assert (world.scratch.root / place).read_text() == source.read_text()
 
 
+@pytest.mark.usefixtures("merged")
+def test_documents(world):
+    """Each that is installed, with no link to one that is not."""
+    place = world.scratch.root / f"usr/share/doc/zfs-root-migrate-{__version__}"
+    pages = {path.name.removesuffix(".bz2"): path for path in place.iterdir()}
+    sources = [path.name for path in (world.work / "docs").glob("*.md")]
+    assert set(pages) == {"NEWS.md", *sources}
+    for path in pages.values():
+        text = bz2.decompress(path.read_bytes()).decode()
+        links = re.findall(r"\]\(([^)#]+)[^)]*\)", text)
+        assert [x for x in links if "://" not in x and x not in pages] == [], path
+
+
+@pytest.mark.usefixtures("merged")
+def test_module_of_eselect_is_installed_once(world):
+    """By one line of the ebuild: a second one would hide that the first is wrong."""
+    entry = world.scratch.root / f"var/db/pkg/{TOOL}-{__version__}"
+    ebuild = (entry / f"zfs-root-migrate-{__version__}.ebuild").read_text()
+    assert ebuild.count(".eselect") == 1
+    assert (entry / "CONTENTS").read_text().count(".eselect ") == 1
+
+
 def test_live_version_and_protected_settings(world, merged):
     """9999 comes from git, in place of the release; what a user has set stays."""
     scratch = world.scratch
@@ -179,9 +225,5 @@ def test_live_version_and_protected_settings(world, merged):
 def test_unmerge_leaves_nothing(world, before):
     """But Portage's own notes."""
     world.scratch.must("emerge", "--unmerge", TOOL)
-    after = entries(world.scratch.root)
-    changed = {name for name, _ in before.items() ^ after.items()}
-    # what another test has synced, and configured
-    ignored = ("var/db/repos", "etc/portage", *PORTAGES_OWN)
-    assert [name for name in sorted(changed) if not name.startswith(ignored)] == []
+    assert changed(before, entries(world.scratch.root)) == []
     assert list((world.scratch.root / "var/db/pkg/app-admin").glob("*")) == []

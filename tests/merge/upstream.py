@@ -4,6 +4,7 @@ They have what the ebuilds rely on and no more: META, the options of configure, 
 refuses a kernel that META does not name, the places that `make install` goes by.
 """
 
+import shutil
 from pathlib import Path
 
 from tests.merge.published import commit_all
@@ -53,11 +54,15 @@ install:
 		$(to)$(WITHSYSTEMDUNITDIR)/zfs-import.service
 	[ ! -e zfs.ko ] || cp zfs.ko $(modules)/
 """
+SOVERSION = "lib/libzfs/Makefile.am"
 ZFS = {
     "META": META,
     **{name: f"{name}\n" for name in ("AUTHORS", "COPYRIGHT", "README.md")},
+    # for Gentoo's eautoreconf; what is run is beside it
+    "configure.ac": "AC_INIT\n",
     "configure": CONFIGURE,
     "Makefile": MAKEFILE,
+    SOVERSION: "libzfs_la_LDFLAGS = -version-info 7:0:0\n",
     "contrib/bash_completion.d/zfs": "complete zfs\n",
     "etc/default/zfs.in": "ZFS_MOUNT='yes'\nZFS_UNMOUNT='yes'\n",
     "etc/init.d/zfs-import.in": "#!/sbin/openrc-run\n",
@@ -99,6 +104,7 @@ install:
 """,
 }
 OPTIONS = (
+    "MODULES",
     "EFI_PARTITION",
     "ZLIB_DEFLATE",
     "ZLIB_INFLATE",
@@ -115,6 +121,37 @@ def write_upstream(place: Path, files: dict[str, str]) -> None:
     commit_all(place)
 
 
+def write_autotools(root: Path) -> dict[str, str]:
+    """Write programs that Gentoo's eautoreconf runs; they leave the sources alone.
+
+    Returns the variables that keep it from looking for packages.
+    """
+    programs = ["aclocal", "autoconf", "autoheader", "automake", "eltpatch"]
+    # which looks for macros in configure.ac: there are none
+    programs += ["gawk"] * (shutil.which("gawk") is None)
+    for name in programs:
+        write_files(root, {f"usr/bin/{name}": "#!/bin/sh\n"})
+        (root / "usr/bin" / name).chmod(0o755)
+    for name in ("config.guess", "config.sub"):
+        text = "#!/bin/sh\ntimestamp='2026-01-01'\n"
+        write_files(root, {f"usr/share/gnuconfig/{name}": text})
+    return {"WANT_AUTOCONF": "2.72", "WANT_AUTOMAKE": "1.17"}
+
+
+def write_a2x(root: Path) -> None:
+    """Write what makes genkernel's manual page: asciidoc is not needed for its test."""
+    text = """\
+#!/bin/sh
+while [ $# -gt 1 ]; do
+	[ "$1" != -D ] || to=$2
+	shift
+done
+cp "$1" "$to/genkernel.8"
+"""
+    write_files(root, {"usr/bin/a2x": text})
+    (root / "usr/bin/a2x").chmod(0o755)
+
+
 def write_kernel(place: Path, version: str, *, without: str = "") -> None:
     """Write as much of a kernel's tree as is looked at."""
     number, _, extra = version.partition("-")
@@ -127,5 +164,9 @@ def write_kernel(place: Path, version: str, *, without: str = "") -> None:
         {
             "Makefile": "\n".join(lines) + "\n",
             ".config": "".join(f"CONFIG_{option}=y\n" for option in options),
+            # a kernel that has been built
+            "Module.symvers": "0x0\tx\tvmlinux\tEXPORT_SYMBOL\n",
+            "scripts/mod/modpost": "#!/bin/sh\n",
         },
     )
+    (place / "scripts/mod/modpost").chmod(0o755)

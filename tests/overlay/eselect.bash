@@ -5,7 +5,7 @@
 EROOT="${ROOT%/}"
 unset -f rm
 shopt -s extglob
-trap 'exit 250' TERM
+trap 'echo exiting >&2; exit 250' TERM
 
 die() {
 	[[ $1 == -q ]] && shift

@@ -83,7 +83,12 @@ PROFILE = "default/linux/amd64/23.0"
 
 def packages(pythons: tuple[str, ...]) -> dict[str, str]:
     """Return the packages, each with what is special in it."""
-    return PACKAGES | {f"dev-lang/python-{v}": f'SLOT="{v}"' for v in pythons}
+    targets = " ".join(f"python_targets_python{v.replace('.', '_')}" for v in pythons)
+    return (
+        PACKAGES
+        | {f"dev-lang/python-{v}": f'SLOT="{v}"' for v in pythons}
+        | {one: f'IUSE="{targets}"' for one in PACKAGES if "dev-python/" in one}
+    )
 
 
 def write_master(place: Path, pythons: tuple[str, ...] = PYTHONS) -> None:
@@ -121,14 +126,19 @@ def write_master(place: Path, pythons: tuple[str, ...] = PYTHONS) -> None:
     for cpv, more in all_packages.items():
         category, name = cpv.split("/")
         package = name.rpartition("-")[0]
-        slot = "" if "SLOT=" in more else 'SLOT="0"\n'
-        lines = [*slot.splitlines(), *more.splitlines()]
-        # as pkgcheck wants them: SLOT, KEYWORDS, IUSE
-        lines.insert(1, 'KEYWORDS="amd64"')
-        text = HEAD + "\n".join(lines) + "\n"
+        text = ebuild_text(more)
         files[f"{category}/{package}/{name}.ebuild"] = text
         files[f"metadata/md5-cache/{cpv}"] = cache_entry(text)
     write_files(place, files)
+
+
+def ebuild_text(more: str) -> str:
+    """Return an ebuild without content; `more` is what is special in it."""
+    slot = "" if "SLOT=" in more else 'SLOT="0"\n'
+    lines = [*slot.splitlines(), *more.splitlines()]
+    # as pkgcheck wants them: SLOT, KEYWORDS, IUSE
+    lines.insert(1, 'KEYWORDS="amd64"')
+    return HEAD + "\n".join(lines) + "\n"
 
 
 def cache_entry(text: str) -> str:

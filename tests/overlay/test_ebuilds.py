@@ -1,6 +1,7 @@
 """What pkgcheck does not ask of overlays, and what this repository asks of itself."""
 
 import re
+import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -85,11 +86,14 @@ def test_pythons_are_those_of_gentoo(ebuild):
 
 @each_package
 def test_metadata(package):
-    """A maintainer to write to, where bugs go, and a word on every flag of its own."""
+    """A maintainer to write to, where bugs go, and a word on every flag of its own.
+
+    Who lives at the address is not known: no name that is the repository's.
+    """
     top = ET.parse(package / "metadata.xml").getroot()
     assert top.tag == "pkgmetadata"
     assert top.findtext("maintainer/email")
-    assert top.findtext("maintainer/name")
+    assert top.find("maintainer/name") is None
     assert top.find("maintainer").get("type") == "person"
     assert top.findtext("upstream/bugs-to")
     assert top.find("upstream/remote-id") is not None
@@ -118,6 +122,17 @@ def test_both_ebuilds_of_the_tool_are_one():
     """What the live one learns the next version has."""
     first, second = (path.read_text() for path in sorted(TOOL.glob("*.ebuild")))
     assert first == second
+
+
+def test_keyword_line_can_be_typed(tmp_path):
+    """On a system that has no package.accept_keywords yet, and on one that has it."""
+    text = (CHECKOUT / "README.md").read_text()
+    typed = re.search(r"(?m)^    mkdir .*\n    echo .*\n", text)[0]
+    here = typed.replace("/etc/", f"{tmp_path}/")
+    for times in (1, 2):
+        subprocess.run(("sh", "-ec", here), check=True)
+        keywords = tmp_path / "portage/package.accept_keywords/zfs"
+        assert keywords.read_text() == "app-admin/zfs-root-migrate ~amd64\n" * times
 
 
 def test_settings_file_is_all_comments_and_all_defaults():

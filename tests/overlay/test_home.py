@@ -151,6 +151,25 @@ def test_no_other_file_says_it():
     assert set(tracked.stdout.split()) <= known
 
 
+def test_layman_is_told_where_the_list_is(copy):
+    """Its line in the README is whole, and moves along."""
+    for new in (
+        Home("https://codeberg.org/somebody/zfs", "z@example.org"),
+        Home("https://github.com/somebody/zfs", "z@example.org"),
+    ):
+        assert layman_asks(copy) == read_home(copy).listed
+        set_home(new, copy)
+    assert layman_asks(copy) == (
+        "https://github.com/somebody/zfs/raw/HEAD/overlay/repositories.xml"
+    )
+
+
+def layman_asks(top):
+    """Return the address in layman's line."""
+    line = r"layman -o (\S+) \\\n +-f -a zfs\n"
+    return re.search(line, (top / "README.md").read_text())[1]
+
+
 @pytest.fixture
 def copy(tmp_path):
     """Return a copy of the files in question."""

@@ -1,48 +1,99 @@
 """Stub lint: bash, shellcheck and pkgcheck; see stub.py for what it does not show."""
 
-import shutil
+import os
 import subprocess
+import sys
 
 import pytest
 
-from tests.overlay.lint import CATEGORIES, CHECKOUT
+from tests import shells
+from tests.overlay.lint import CHECKOUT, PKGCHECK
+from tests.portage.tree import write_files
 
-SCRIPTS = sorted(
-    path
-    for name in (*CATEGORIES, "overlay", "tests/overlay")
-    for pattern in ("*.ebuild", "*.sh", "*.bash", "*.eselect")
-    for path in (CHECKOUT / name).rglob(pattern)
+TESTS = CHECKOUT / "tests"
+SCRIPTS = list(shells.scripts())
+each = pytest.mark.parametrize(
+    "script", SCRIPTS, ids=lambda path: str(path.relative_to(CHECKOUT))
 )
-# SC2034: variables for Portage; SC2207: `$(use_enable ...)`, the habit of all ebuilds
-QUIET = "SC2034,SC2207"
-each = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-
-
-def run(*argv: object) -> subprocess.CompletedProcess[str]:
-    """Run a linter."""
-    return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 @each
-def test_bash_reads_it(script):
+def test_shell_reads_it(script):
     """Portage would say it too, at the user's machine."""
-    done = run("bash", "-n", script)
-    assert done.returncode == 0, done.stderr
+    argv = (shells.shell(script), "-n", script)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @each
 def test_shellcheck(script):
     """Quoting, mostly."""
-    if shutil.which("shellcheck") is None:
-        pytest.skip("shellcheck is not installed")
-    done = run("shellcheck", "-s", "bash", "-e", QUIET, script)
-    assert done.returncode == 0, done.stdout
+    assert shells.complaints(script) == ""
 
 
-def test_stub_lint(lint):
+def test_all_scripts_are_looked_at():
+    """Of every kind and place there are some; what is no script is left out."""
+    names = {str(path.relative_to(CHECKOUT)) for path in SCRIPTS}
+    assert names >= {
+        ".ci/run",
+        "app-admin/zfs-root-migrate/zfs-root-migrate-9999.ebuild",
+        "completions/zfs-root-migrate.bash",
+        "overlay/zfs-root.eselect",
+        "python/zfs_root_migrate/units/module-setup.sh",
+        "python/zfs_root_migrate/units/zfs-root-migrate-seal.initd",
+        "python/zfs_root_migrate/units/zfs-root-migrate-sealed.sh",
+        "sys-kernel/genkernel/files/gen_dracut.sh",
+        "tests/bootstrap",
+        "tests/overlay/eclass/git-r3.eclass",
+        "tests/overlay/eselect.bash",
+        "tests/vm/rootfs/etc/init.d/localmount",
+        "tests/vm/scripts/modules.sh",
+    }
+    assert not any(name.endswith((".py", ".txt", ".md")) for name in names)
+
+
+def test_shellcheck_can_fail(tmp_path):
+    """It is there, and asked."""
+    script = tmp_path / "x.sh"
+    script.write_text("#!/bin/sh\nrm $1\n")
+    assert "SC2086" in shells.complaints(script)
+
+
+def test_stub_lint(lint, record_property):
     """pkgcheck finds no error, and nothing of a lesser level either."""
+    record_property(
+        "said",
+        f"stub lint: pkgcheck {PKGCHECK} has looked at the ebuilds beside a master "
+        "repository that is ours; no Gentoo was at hand",
+    )
     done = lint.run()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("processes", ["0", "1"])
+def test_what_tests_say_is_printed(tmp_path, processes):
+    """At the end, as `make test` runs them too: over several processes."""
+    for name in ("__init__.py", "conftest.py"):
+        write_files(tmp_path, {f"tests/{name}": (TESTS / name).read_text()})
+    said = "def test_one(record_property):\n    record_property('said', 'what it is')\n"
+    write_files(
+        tmp_path,
+        {
+            "tests/below/__init__.py": "",
+            "tests/below/test_it.py": f"{said}def test_two():\n    pass\n",
+        },
+    )
+    words = ("-q", "-p", "no:cacheprovider", "--numprocesses", processes, "tests")
+    done = subprocess.run(
+        (sys.executable, "-m", "pytest", *words),
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines().count("what it is") == 1
 
 
 def change(path, old, new):

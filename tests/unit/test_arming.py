@@ -134,20 +134,3 @@ def test_the_systemd_unit_is_sound(needs):
     argv = ["systemd-analyze", "--man=no", "verify", UNITS / f"{SERVICE}.service"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.programs
-@pytest.mark.parametrize(
-    ("name", "shell"),
-    [
-        (OPENRC_SERVICE, "sh"),
-        ("module-setup.sh", "bash"),
-        ("zfs-root-migrate-sealed.sh", "sh"),
-    ],
-)
-def test_scripts_are_sound(name, shell, needs):
-    """shellcheck has nothing against them."""
-    needs("shellcheck")
-    argv = ["shellcheck", "-s", shell, "-e", "SC1091,SC2034", UNITS / name]
-    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
-    assert done.stdout == ""

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.shells import complaints
 from tests.unit.fakes.machines import JOINING, wished
 from tests.unit.fakes.roots import MENU, Roots, RootsWorld
 from tests.unit.fakes.world import DeathError, Fate
@@ -542,15 +543,13 @@ def test_the_look(tmp_path, found, mount, called):
 
 
 @pytest.mark.programs
-def test_shellcheck_of_the_scripts(needs, tmp_path):
+def test_shellcheck_of_the_scripts(tmp_path):
     """Quoting, mostly."""
-    needs("shellcheck")
     texts = (menu.SCRIPT_TEXT, f"#!/bin/sh\n{environments._LOOK}")
     for number, text in enumerate(texts):
         file = tmp_path / str(number)
         file.write_text(text)
-        done = runner.query(("shellcheck", "-s", "sh", "-e", "SC1091", str(file)))
-        assert (done.status, done.stdout) == (0, "")
+        assert complaints(file) == ""
 
 
 def test_refusals_are_inhibitors():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.shells import complaints
 from tests.unit.fakes.machines import WISHES, wished
 from zfs_root_migrate import runner
 from zfs_root_migrate.layout import design
@@ -240,7 +241,10 @@ def test_the_service_of_boot(tmp_path, arrays, called):
 
 
 @pytest.mark.programs
-def test_the_service_is_shell():
-    """OpenRC sources it with sh."""
+def test_the_service_is_shell(tmp_path):
+    """OpenRC sources it with sh; shellcheck has nothing against it."""
     answer = runner.query(("sh", "-n"), stdin=md_service(LAYOUT))
     assert (answer.status, answer.stderr) == (0, "")
+    service = tmp_path / "boot.initd"
+    service.write_text(md_service(LAYOUT))
+    assert complaints(service) == ""

@@ -27,7 +27,7 @@ BROUGHT: tuple[str, ...] = (
 # what the release and the way to it are made of
 SOURCES: tuple[str, ...] = (
     *BROUGHT,
-    *("LICENSE", "NEWS.md", "README.md", "completions", "docs", "eselect"),
+    *("LICENSE", "NEWS.md", "README.md", "completions", "docs"),
     *("overlay", "python", "tests/merge/published.py", "tests/overlay/eclass"),
 )
 HOME = "https://example.org/zfs"

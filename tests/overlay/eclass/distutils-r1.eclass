@@ -28,23 +28,40 @@ REQUIRED_USE="${PYTHON_REQUIRED_USE}"
 
 # @FUNCTION: distutils_enable_tests
 # @DESCRIPTION:
-# Adds the flag and what tests need.
+# Adds the flag and what tests need: all that the package needs to run, as in Gentoo.
 distutils_enable_tests() {
 	IUSE+=" test"
-	RESTRICT="!test? ( test )"
-	local plugin
+	RESTRICT+=" !test? ( test )"
+	local plugin deps=${RDEPEND}
 	for plugin in pytest "${EPYTEST_PLUGINS[@]}"; do
-		BDEPEND+=" test? ( dev-python/${plugin} )"
+		deps+=" dev-python/${plugin}[${PYTHON_USEDEP}]"
 	done
+	BDEPEND+=" test? ( ${deps} )"
 }
 
 # @FUNCTION: epytest
 # @DESCRIPTION:
-# Run the tests on what is going to be installed.
+# Run the tests on what is going to be installed. As in Gentoo, pytest loads no plugins
+# but those of EPYTEST_PLUGINS, and the settings that change what passes are the same.
 epytest() {
-	local -x PYTHONPATH
+	local -x PYTHONPATH PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
 	PYTHONPATH=$(echo "${BUILD_DIR}"/install"${EPREFIX}"/usr/lib/python*/site-packages)
-	set -- "${EPYTHON}" -m pytest -ra "${EPYTEST_IGNORE[@]/#/--ignore=}" "$@"
+	local plugins
+	plugins=$("${EPYTHON}" - "${EPYTEST_PLUGINS[@]}" <<-EOF
+		import sys
+		from importlib.metadata import distribution, entry_points
+
+		wanted = {distribution(name).name for name in sys.argv[1:]}
+		for one in entry_points(group="pytest11"):
+		    if one.dist.name in wanted:
+		        print(f"-p{one.name}")
+	EOF
+	) || die "no such plugins: ${EPYTEST_PLUGINS[*]}"
+	# shellcheck disable=SC2086 # one word each
+	set -- "${EPYTHON}" -m pytest -vv -ra -l -o filterwarnings= --color=no \
+		-o console_output_style=count -o tmp_path_retention_count=0 \
+		-o tmp_path_retention_policy=failed --junit-xml="${T}/pytest.xml" \
+		-o junit_family=xunit1 ${plugins} "${EPYTEST_IGNORE[@]/#/--ignore=}" "$@"
 	echo "$*"
 	"$@" || die "tests failed"
 }

@@ -20,6 +20,11 @@ inherit python-utils-r1
 # @DESCRIPTION:
 # Dependencies on them.
 
+# @ECLASS_VARIABLE: PYTHON_USEDEP
+# @OUTPUT_VARIABLE
+# @DESCRIPTION:
+# What is asked of a package that is needed for the same Pythons.
+
 # @ECLASS_VARIABLE: PYTHON_REQUIRED_USE
 # @OUTPUT_VARIABLE
 # @DESCRIPTION:
@@ -28,6 +33,7 @@ for _impl in "${PYTHON_COMPAT[@]}"; do
 	IUSE+=" python_targets_${_impl}"
 	PYTHON_DEPS+=" python_targets_${_impl}? ( dev-lang/python:${_impl/python3_/3.} )"
 	PYTHON_REQUIRED_USE+=" python_targets_${_impl}"
+	PYTHON_USEDEP+="${PYTHON_USEDEP:+,}python_targets_${_impl}(-)?"
 done
 PYTHON_REQUIRED_USE="|| ( ${PYTHON_REQUIRED_USE} )"
 unset _impl

@@ -14,5 +14,5 @@ get_udevdir() { echo /usr/lib/udev; }
 
 # @FUNCTION: udev_reload
 # @DESCRIPTION:
-# No udev is running.
-udev_reload() { :; }
+# No udev is running: say that it would be told.
+udev_reload() { einfo "udev would read its rules again"; }

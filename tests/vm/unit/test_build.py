@@ -34,8 +34,7 @@ def test_every_stage_has_its_inputs() -> None:
     for stage in stages.STAGES:
         for name in stage.inputs:
             assert (stages.HERE / name).exists(), name
-        # there may be no eselect module
-        for name in {*stage.sources} - {"eselect"}:
+        for name in stage.sources:
             assert (stages.CHECKOUT / name).exists(), name
         assert stage.files() or stage.words
 
