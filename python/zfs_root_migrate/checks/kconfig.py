@@ -96,7 +96,13 @@ MODULE = (
         "the ebuild refuses to work with it",
     ),
 )
-# the driver of ext4 can do it, too
+# the driver of ext4 can do it, too; menuconfig shows that option below the driver only
+EXT4 = Option(
+    "EXT4_FS",
+    "m",
+    "File systems -> The Extended 4 (ext4) filesystem",
+    "the new /boot is ext2",
+)
 EXT2 = Option(
     "EXT2_FS",
     "m",
@@ -174,7 +180,7 @@ def check_kernel_options(facts: Facts, config: Config) -> Iterator[Finding]:
         return
     boot = [option for option in BOOT if not option.holds(kernel)]
     if not _reads_ext2(kernel):
-        boot.append(EXT2)
+        boot += [EXT2] if EXT4.holds(kernel) else [EXT4, EXT2]
     if boot:
         yield _finding(KernelOptionMissing, kernel, boot, "The machine would not start")
     module = forbidding(kernel)
@@ -191,10 +197,8 @@ def forbidding(kernel: Kernel | None) -> list[Option]:
 
 def _reads_ext2(kernel: Kernel) -> bool:
     """Tell whether ext2 is there, by its own driver or by that of ext4."""
-    by_ext4 = kernel.option("EXT4_FS") in ("y", "m")
-    return EXT2.holds(kernel) or (
-        by_ext4 and kernel.option("EXT4_USE_FOR_EXT2") == "y"
-    )
+    by_ext4 = kernel.option("EXT4_USE_FOR_EXT2") == "y"
+    return EXT2.holds(kernel) or (by_ext4 and kernel.option("EXT4_FS") in ("y", "m"))
 
 
 def _finding(

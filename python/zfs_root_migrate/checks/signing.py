@@ -32,7 +32,8 @@ class ZfsModuleUnsigned(Finding):
 class ZfsSignatureUnknown(Finding):
     """The kernel loads signed modules only; whether zfs.ko is signed is not known.
 
-    Whether the kernel trusts the key of a signature is seen when the module is loaded.
+    Whether the kernel trusts the key of a signature is seen when the module is loaded:
+    once it is, this is no question any more.
     """
 
     key = "zfs-signature-unknown"
@@ -91,13 +92,13 @@ def _enforces(facts: Facts, kernel: Kernel) -> bool:
 
 def _module(facts: Facts, kernel: Kernel) -> Iterator[Finding]:
     by = "locked down" if facts.boot.lockdown in LOCKED else "told to want signatures"
-    if kernel.zfs_signed is None:
+    if kernel.zfs_signed is None and facts.system.zfs_module is None:
         yield ZfsSignatureUnknown(
             seen=f"{kernel.release} is {by}; {kernel.zfs_module} could not be judged",
             why="Without a signature the root would not be found at boot.",
             remedy=("See whether it can be loaded:", "  modprobe zfs"),
         )
-    elif not kernel.zfs_signed:
+    elif kernel.zfs_signed is False:
         carrier = installed_carrier(facts.portage)
         name = name_of(carrier) if carrier else KMOD
         yield ZfsModuleUnsigned(

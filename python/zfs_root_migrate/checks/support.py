@@ -255,10 +255,17 @@ def mask(facts: Facts, limit: Version) -> tuple[str, ...]:
     return tuple(dict.fromkeys(added))
 
 
+_OLDER_SOURCES = (
+    "Choose older sources:",
+    "  eselect kernel list",
+    "  eselect kernel set NUMBER",
+)
+
+
 def _later_kernels(facts: Facts, carrier: Ebuild | Installed) -> Iterator[Finding]:
     """Look at the kernels that will run after this one."""
     boot, mine = facts.boot, release_key(facts.judged_kernel)
-    newer = [
+    there = [
         f"{kernel.release} is installed"
         for kernel in boot.kernels
         if release_key(kernel.release) > mine
@@ -266,18 +273,19 @@ def _later_kernels(facts: Facts, carrier: Ebuild | Installed) -> Iterator[Findin
         and fits(carrier, kernel.release) is False
     ]
     made = boot.sources_release or ""
-    if release_key(made) > mine and fits(carrier, made) is False:
-        newer.append(f"/usr/src/linux is {made}")
+    chosen = release_key(made) > mine and fits(carrier, made) is False
+    sources = [f"/usr/src/linux is {made}"] if chosen else []
     limit = newest_line(carrier) or ()
-    if newer:
+    if there or chosen:
+        seen = "; ".join((*there, *sources))
         yield NextKernelTooNew(
-            seen=f"{'; '.join(newer)}; {carrier.cpv} goes up to {_show(limit)}",
+            seen=f"{seen}; {carrier.cpv} goes up to {_show(limit)}",
             why="No ZFS is built for it, and it would not find the new root at boot.",
             remedy=(
-                "Keep such kernels away, remove the one that is there, and choose",
-                "older sources:",
+                "Keep such kernels away until there is a ZFS for them:",
                 *mask(facts, limit),
-                "  eselect kernel list",
+                *(("Remove the one that is installed.",) if there else ()),
+                *(_OLDER_SOURCES if chosen else ()),
             ),
         )
     else:

@@ -3,6 +3,7 @@
 What the repositories offer is what Gentoo had in August 2026, in short.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from zfs_root_migrate.model import Ebuild, Installed, Package
@@ -94,6 +95,11 @@ def plain_package(cpv: str, *flags: str) -> Package:
     )
 
 
+def offered(cpv: str, *flags: str) -> Package:
+    """Return a package that is not installed and could be."""
+    return replace(plain_package(cpv, *flags), installed=())
+
+
 PACKAGES = (
     *(ZFS_PACKAGE, KMOD_PACKAGE),
     plain_package("sys-fs/mdadm-4.4"),
@@ -105,7 +111,8 @@ PACKAGES = (
     plain_package("sys-apps/util-linux-2.41.3"),
     plain_package("sys-apps/openrc-0.63"),
     *(Package(name=f"sys-kernel/{name}") for name in ("genkernel", "ugrd")),
-    *(Package(name=f"sys-kernel/gentoo-kernel{end}") for end in ("", "-bin")),
+    *(offered(f"sys-kernel/gentoo-kernel{end}-6.12.31") for end in ("", "-bin")),
     *(Package(name=name) for name in ("virtual/dist-kernel", "sys-apps/systemd")),
-    *(Package(name=name) for name in ("dev-vcs/git", "app-portage/gentoolkit")),
+    offered("dev-vcs/git-2.52.0"),
+    Package(name="app-portage/gentoolkit"),
 )
