@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts, Kernel
-from zfs_root_migrate.zfs_versions import fits, installed_carrier
+from zfs_root_migrate.zfs_versions import installed_carrier, reaches
 
 
 class BootNotMounted(Finding):
@@ -202,7 +202,7 @@ def _other_kernels(facts: Facts, running: Kernel) -> Iterator[Finding]:
         for kernel in facts.boot.kernels
         if kernel.zfs_module is None
         and kernel is not running
-        and not (carrier and fits(carrier, kernel.release) is False)
+        and not (carrier and reaches(carrier, kernel.release) is False)
     ]
     if others and running.zfs_module is not None:
         yield KernelsWithoutZfs(
@@ -276,5 +276,5 @@ def _serve(facts: Facts, release: str) -> bool:
     return (
         release == mine
         or (release in ready and mine in ready)
-        or (carrier is not None and fits(carrier, release) is False)
+        or (carrier is not None and reaches(carrier, release) is False)
     )

@@ -132,6 +132,7 @@ def _installed(gentoo: Gentoo, name: str) -> Iterator[dict[str, object]]:
                 "repository": "gentoo",
                 "use": use,
                 "iuse": iuse,
+                "linux_min": ebuild.kernel_min or None,
                 "linux_max": ebuild.kernel_max or None,
             }
 
@@ -152,6 +153,7 @@ def _offer(gentoo: Gentoo, ebuild: Ebuild) -> dict[str, object]:
         "live": live,
         "use": use,
         "iuse": iuse,
+        "linux_min": ebuild.kernel_min or None,
         "linux_max": None if live else ebuild.kernel_max or None,
         "kernel_below": below[1] if below else None,
     }

@@ -58,7 +58,7 @@ def whole(version: str = "2.4.3", **fields: Any) -> Change:  # noqa: ANN401
     one = Installed(
         cpv=f"{ZFS}-{version}",
         iuse=WHOLE_IUSE,
-        **({"use": WHOLE_USE, "linux_max": "7.0"} | fields),
+        **({"use": WHOLE_USE, "linux_min": "4.18", "linux_max": "7.0"} | fields),
     )
     return all_of(package(ZFS, installed=(one,)), package(KMOD, installed=()))
 
@@ -252,6 +252,47 @@ SUPPORT = (
         key="kernel-too-new",
         change=all_of(whole(), no_loaded, TOO_NEW, newest("2.4.4", "7.2", **MASKED)),
         note="installed, the version that goes up to it is masked",
+    ),
+    Case(
+        key="kernel-too-old",
+        change=all_of(whole(), no_loaded, runs("4.14.336-gentoo", **BARE)),
+        note="installed, no newer kernel there",
+    ),
+    Case(
+        key="kernel-too-old",
+        change=all_of(
+            no_loaded,
+            runs("4.14.336-gentoo", **BARE),
+            boot(
+                kernels=(
+                    replace(kernel("4.14.336-gentoo"), **BARE),
+                    replace(kernel("4.17.19"), **BARE),
+                    kernel(),
+                )
+            ),
+        ),
+        note="installed, a newer kernel is there",
+    ),
+    Case(
+        key="kernel-too-old",
+        change=all_of(
+            no_loaded,
+            runs("4.14.336-gentoo", **BARE),
+            package(ZFS, ebuilds=(zfs_ebuild("2.1.16"), *ZFS_PACKAGE.ebuilds)),
+            package(
+                KMOD,
+                ebuilds=(
+                    kmod_ebuild("2.1.16", "6.7", linux_min="3.10"),
+                    *KMOD_PACKAGE.ebuilds,
+                ),
+            ),
+        ),
+        note="installed, an older ZFS is made for it",
+    ),
+    Case(
+        key="kernel-too-old",
+        change=all_of(no_zfs, runs("4.14.336-gentoo", **BARE)),
+        note="not installed, and no version goes down to it",
     ),
     Case(
         key="kernel-beyond-range",

@@ -129,6 +129,7 @@ class Merges:
             slot=ebuild.slot,
             use=ebuild.use,
             iuse=ebuild.iuse,
+            linux_min=ebuild.linux_min,
             linux_max=ebuild.linux_max,
         )
         beside = known.installed if known.name in KERNELS else ()
@@ -299,5 +300,6 @@ def _as_ebuild(installed: Installed) -> Ebuild:
         cpv=installed.cpv,
         use=installed.use,
         iuse=installed.iuse,
+        linux_min=installed.linux_min,
         linux_max=installed.linux_max,
     )

@@ -16,6 +16,8 @@ KMOD_IUSE = (
 )
 WHOLE_IUSE = (*ZFS_IUSE, "+dist-kernel-cap", "+initramfs", "+modules", "modules-sign")
 KMOD_USE = ("dist-kernel-cap", "initramfs", "rootfs", "strip")
+# the oldest kernel of all versions that are offered
+OLDEST = "4.18"
 WHOLE_USE = ("dist-kernel-cap", "initramfs", "modules", "rootfs")
 
 
@@ -24,6 +26,7 @@ def zfs_ebuild(version: str, linux_max: str | None = None, **fields: Any) -> Ebu
     whole = linux_max is not None
     return Ebuild(
         cpv=f"sys-fs/zfs-{version}",
+        linux_min=OLDEST if whole else None,
         linux_max=linux_max,
         **(
             {
@@ -40,9 +43,9 @@ def kmod_ebuild(version: str, linux_max: str, **fields: Any) -> Ebuild:  # noqa:
     return Ebuild(
         cpv=f"sys-fs/zfs-kmod-{version}",
         linux_max=linux_max,
+        **({"linux_min": OLDEST} | fields),
         use=KMOD_USE,
         iuse=KMOD_IUSE,
-        **fields,
     )
 
 
@@ -73,7 +76,11 @@ KMOD_PACKAGE = Package(
     name="sys-fs/zfs-kmod",
     installed=(
         Installed(
-            cpv="sys-fs/zfs-kmod-2.3.4", use=KMOD_USE, iuse=KMOD_IUSE, linux_max="6.16"
+            cpv="sys-fs/zfs-kmod-2.3.4",
+            use=KMOD_USE,
+            iuse=KMOD_IUSE,
+            linux_min=OLDEST,
+            linux_max="6.16",
         ),
     ),
     candidate="sys-fs/zfs-kmod-2.3.4",
