@@ -18,6 +18,7 @@ from tests.unit.checks.machines import (
     GIB,
     MIB,
     NEW,
+    OPTIONS,
     Change,
     all_of,
     base,
@@ -557,6 +558,18 @@ CLEAN: dict[str, tuple[Change, Config]] = {
             boot(enforces_signatures=True),
             this_kernel(zfs_signed=True),
         ),
+        CONFIG,
+    ),
+    "symbols trimmed to a list, and the module is there": (
+        cases_kernel.options(TRIM_UNUSED_KSYMS="y", UNUSED_KSYMS_WHITELIST="k.txt"),
+        CONFIG,
+    ),
+    "unpacks by zstd alone": (
+        cases_kernel.options(RD_GZIP="n", RD_ZSTD="y"),
+        CONFIG,
+    ),
+    "options of an older version of this tool": (
+        this_kernel(options=tuple(OPTIONS[:14])),
         CONFIG,
     ),
     "the driver of ext2 itself": (

@@ -119,6 +119,16 @@ CONFIGURED = (
     unset("BLK_DEV_INITRD", "kernel-option-missing"),
     unset("DEVTMPFS", "kernel-option-missing"),
     unset("TMPFS", "kernel-option-missing"),
+    unset("BINFMT_SCRIPT", "kernel-option-missing"),
+    unset("BINFMT_SCRIPT", "kernel-option-missing", wrong="m"),
+    unset("RD_GZIP", "kernel-unpacks-nothing"),
+    Case(
+        key="kernel-symbols-trimmed",
+        change=all_of(
+            options(TRIM_UNUSED_KSYMS="y", UNUSED_KSYMS_WHITELIST="kept.txt"),
+            replace_module(None),
+        ),
+    ),
     unset("EXT4_USE_FOR_EXT2", "kernel-option-missing"),
     Case(
         key="kernel-option-missing",
@@ -130,6 +140,14 @@ CONFIGURED = (
     *built("ZLIB_DEFLATE"),
     *built("ZLIB_INFLATE"),
     *built("TRIM_UNUSED_KSYMS", wrong="y"),
+    Case(
+        key="kernel-option-module",
+        change=all_of(
+            options(TRIM_UNUSED_KSYMS="y", UNUSED_KSYMS_WHITELIST=""),
+            replace_module(None),
+        ),
+        note="TRIM_UNUSED_KSYMS, and no list",
+    ),
     *built("DEBUG_LOCK_ALLOC", wrong="y"),
     *built("PAX_KERNEXEC_PLUGIN_METHOD_OR", wrong="y"),
     Case(

@@ -110,6 +110,8 @@ OPTIONS = (
     *("EFI_PARTITION=y", "BLK_DEV_INITRD=y", "DEVTMPFS=y", "TMPFS=y"),
     *("EXT2_FS=n", "EXT4_FS=y", "EXT4_USE_FOR_EXT2=y"),
     *("BLK_DEV_MD=y", "MD_RAID1=m"),
+    *("UNUSED_KSYMS_WHITELIST=n", "BINFMT_SCRIPT=y", "RD_GZIP=y", "RD_BZIP2=n"),
+    *("RD_LZMA=n", "RD_XZ=n", "RD_LZO=n", "RD_LZ4=n", "RD_ZSTD=n"),
     *("MODULE_SIG=n", "MODULE_SIG_FORCE=n", "SECURITY_LOCKDOWN_LSM=n"),
 )
 PLACES = (
