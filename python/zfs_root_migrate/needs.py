@@ -26,6 +26,7 @@ from zfs_root_migrate.zfs_versions import (
     choose_zfs,
     fits,
     has_module,
+    installed_carrier,
     is_corrupting,
     made_for,
     read_version,
@@ -35,6 +36,8 @@ from zfs_root_migrate.zfs_versions import (
 MDADM, GRUB, DRACUT = "sys-fs/mdadm", "sys-boot/grub", "sys-kernel/dracut"
 RSYNC, INSTALLKERNEL = "net-misc/rsync", "sys-kernel/installkernel"
 DIST_KERNELS = ("sys-kernel/gentoo-kernel", "sys-kernel/gentoo-kernel-bin")
+# the USE flag with which linux-mod-r1.eclass signs modules
+SIGN = "modules-sign"
 # GRUB's directory for a firmware, and what Gentoo's GRUB_PLATFORMS calls it
 GRUB_PLATFORMS = {
     Firmware.BIOS: ("i386-pc", "pc"),
@@ -256,7 +259,23 @@ def zfs_flags(facts: Facts) -> tuple[str, ...]:
     if facts.system.zfs_module and mine and mine[0].zfs_module is None:
         return ("rootfs",)
     dist = ("dist-kernel",) if uses_dist_kernel(facts) else ()
-    return ("rootfs", "initramfs", "modules", *dist)
+    carrier = installed_carrier(facts.portage)
+    by_portage = carrier is not None and SIGN in carrier.use
+    bare = not mine or mine[0].zfs_module is None or mine[0].zfs_signed is False
+    # a module that was signed in another way needs no flag
+    sign = (SIGN,) if wants_signatures(facts) and (bare or by_portage) else ()
+    return ("rootfs", "initramfs", "modules", *dist, *sign)
+
+
+def wants_signatures(facts: Facts) -> bool:
+    """Tell whether the kernel loads signed modules only.
+
+    Where none runs, or the one that runs does not tell, its configuration is asked.
+    """
+    told = facts.boot.enforces_signatures
+    mine = [k for k in facts.boot.kernels if k.release == facts.judged_kernel]
+    forced = any(kernel.option("MODULE_SIG_FORCE") == "y" for kernel in mine)
+    return forced if told is None else told
 
 
 def _serves(facts: Facts, installed: Installed | None) -> bool:

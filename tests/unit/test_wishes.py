@@ -51,6 +51,9 @@ from zfs_root_migrate.wishes import (
 )
 
 ZFS, KMOD = "sys-fs/zfs", "sys-fs/zfs-kmod"
+BARE_KERNEL = replace(
+    base().boot.kernels[0], zfs_module=None, zfs_version=None, zfs_signed=None
+)
 NOTHING = without("zfs", "zpool", "mdadm", "rsync", "grub-install", "grub-mkconfig")
 
 
@@ -297,6 +300,40 @@ def test_dist_kernels_want_a_flag():
     dist = package(plain_package("sys-kernel/gentoo-kernel-bin-6.12.58"))(facts)
     assert lines(dist) == {Topic.USE: ["sys-fs/zfs dist-kernel"]}
     assert find_need(dist, CONFIG, ZFS).rebuild
+
+
+SIGNED = "sys-fs/zfs rootfs initramfs modules modules-sign"
+
+
+@pytest.mark.parametrize("key", [None, "n", "", "/root/mine.pem"])
+def test_a_kernel_that_wants_signatures(key):
+    """The first build is signed already, and with which key is said."""
+    option = () if key is None else (f"MODULE_SIG_KEY={key}",)
+    kernel = replace(BARE_KERNEL, options=option)
+    wanted = boot(enforces_signatures=True, kernels=(kernel,))
+    facts = all_of(wanted, system(zfs_module=None))(zfs_24("nls"))
+    there = key if key and key.startswith("/") else "certs/signing_key.pem"
+    assert lines(facts) == {Topic.USE: [SIGNED]}
+    said = " ".join(install_remedy(facts, CONFIG, ZFS))
+    assert "MODULES_SIGN_KEY names in make.conf" in said
+    assert there in said
+    assert "gentoo-kernel-bin" not in said
+    binary = package(plain_package("sys-kernel/gentoo-kernel-bin-6.12.58"))(facts)
+    assert "gentoo-kernel-bin" in " ".join(install_remedy(binary, CONFIG, ZFS))
+    for wish in wishes(facts, CONFIG):
+        assert wish.why.endswith("this kernel loads signed modules only")
+
+
+def test_where_a_module_needs_no_flag_to_be_signed():
+    """Not wanted by the kernel, or signed in another way; a flag is not lost again."""
+    all_on = ("rootfs", "initramfs", "modules")
+    assert lines(zfs_24(*all_on)) == {}
+    signed = replace(base().boot.kernels[0], zfs_signed=True)
+    wanted = boot(enforces_signatures=True, kernels=(signed,))
+    assert lines(wanted(zfs_24(*all_on))) == {}
+    assert lines(wanted(zfs_24(*all_on, "modules-sign", config=all_on))) == {
+        Topic.USE: ["sys-fs/zfs modules-sign"]
+    }
 
 
 def test_flags_of_the_module_before_24():

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from zfs_root_migrate.checks.kernel import running_kernel
-from zfs_root_migrate.checks.zfs_use import name_of, use_wish
+from zfs_root_migrate.checks.zfs_use import name_of
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts, Kernel
-from zfs_root_migrate.wishes import by_hand, emerge_line
-from zfs_root_migrate.zfs_versions import KMOD, installed_carrier
+from zfs_root_migrate.needs import find_need, wants_signatures
+from zfs_root_migrate.wishes import emerge_line, install_remedy, signing_key
+from zfs_root_migrate.zfs_versions import installed_carrier
 
 LOCKED = ("integrity", "confidentiality")
 
@@ -74,8 +75,8 @@ def check_signatures(facts: Facts, config: Config) -> Iterator[Finding]:
             why="It refuses modules that are not signed with a key it knows.",
             remedy=(),
         )
-    if kernel is not None and kernel.zfs_module and _enforces(facts, kernel):
-        yield from _module(facts, kernel)
+    if kernel is not None and kernel.zfs_module and wants_signatures(facts):
+        yield from _module(facts, config, kernel)
     if boot.secure_boot:
         yield SecureBoot(
             seen="the firmware's variable SecureBoot is 1",
@@ -84,13 +85,7 @@ def check_signatures(facts: Facts, config: Config) -> Iterator[Finding]:
         )
 
 
-def _enforces(facts: Facts, kernel: Kernel) -> bool:
-    """Tell whether modules need a signature; where nothing runs, by the options."""
-    told = facts.boot.enforces_signatures
-    return kernel.option("MODULE_SIG_FORCE") == "y" if told is None else told
-
-
-def _module(facts: Facts, kernel: Kernel) -> Iterator[Finding]:
+def _module(facts: Facts, config: Config, kernel: Kernel) -> Iterator[Finding]:
     by = "locked down" if facts.boot.lockdown in LOCKED else "told to want signatures"
     if kernel.zfs_signed is None and facts.system.zfs_module is None:
         yield ZfsSignatureUnknown(
@@ -99,16 +94,24 @@ def _module(facts: Facts, kernel: Kernel) -> Iterator[Finding]:
             remedy=("See whether it can be loaded:", "  modprobe zfs"),
         )
     elif kernel.zfs_signed is False:
-        carrier = installed_carrier(facts.portage)
-        name = name_of(carrier) if carrier else KMOD
         yield ZfsModuleUnsigned(
             seen=f"{kernel.release} is {by}; {kernel.zfs_module} has no signature",
             why="The module would not be loaded, and the root not be found at boot.",
-            remedy=(
-                "Have Portage sign it, with a key that this kernel knows, and start",
-                "anew:",
-                *by_hand(facts, (use_wish(name, "modules-sign"),)),
-                f"  {emerge_line((name,))}",
-                "  reboot",
-            ),
+            remedy=_sign(facts, config),
         )
+
+
+def _sign(facts: Facts, config: Config) -> tuple[str, ...]:
+    """Say how the module is signed: by Portage, where that has installed it."""
+    carrier = installed_carrier(facts.portage)
+    if carrier is None:
+        return (
+            *signing_key(facts),
+            "Sign it as you have built it, or let Portage install ZFS.",
+        )
+    name = name_of(carrier)
+    if find_need(facts, config, name) is not None:
+        return (*install_remedy(facts, config, name), "Then start anew:", "  reboot")
+    # it was built with the flag, and something has taken the signature off again
+    build = f"  {emerge_line((f'={carrier.cpv}',))}"
+    return (*signing_key(facts), "Build it again, and start anew:", build, "  reboot")

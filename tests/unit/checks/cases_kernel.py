@@ -11,6 +11,7 @@ from tests.unit.checks.machines import (
     all_of,
     boot,
     devices,
+    installed,
     kernel,
     mounted,
     partition,
@@ -18,6 +19,7 @@ from tests.unit.checks.machines import (
     this_kernel,
     unmounted,
 )
+from tests.unit.checks.packages import KMOD_USE
 from zfs_root_migrate.model import BlockDevice, Loader
 
 OTHER = kernel("6.6.1-gentoo")
@@ -170,6 +172,23 @@ SIGNED = (
         key="zfs-module-unsigned",
         change=boot(enforces_signatures=True, lockdown="integrity"),
         note="locked down",
+    ),
+    Case(
+        key="zfs-module-unsigned",
+        change=all_of(
+            boot(enforces_signatures=True),
+            lambda f: replace(f, portage=replace(f.portage, packages=())),
+        ),
+        mend=this_kernel(zfs_signed=True),
+        note="not by Portage",
+    ),
+    Case(
+        key="zfs-module-unsigned",
+        change=all_of(
+            boot(enforces_signatures=True),
+            installed("sys-fs/zfs-kmod", use=(*KMOD_USE, "modules-sign")),
+        ),
+        note="although it was built with the flag",
     ),
     Case(
         key="zfs-signature-unknown",

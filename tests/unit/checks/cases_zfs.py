@@ -126,6 +126,11 @@ PRESENT = (
         ),
         note="keyword and licence",
     ),
+    Case(
+        key="zfs-missing",
+        change=all_of(no_zfs, boot(enforces_signatures=True)),
+        note="the kernel wants signatures",
+    ),
     Case(key="zfs-module-missing", change=no_module),
     Case(
         key="zfs-module-missing",
