@@ -158,25 +158,32 @@ def _dracut(facts: Facts) -> Need:
 
 
 def _grub(facts: Facts) -> Need:
-    directory, platform = GRUB_PLATFORMS[facts.boot.firmware]
+    platform = grub_platform(facts)
     package = facts.portage.package(GRUB)
     missing = not has_tools(facts, "grub-install", "grub-mkconfig")
-    # which firmware a tree will meet that does not run is not known
-    known = facts.elsewhere is None
-    wanted = (f"grub_platforms_{platform}",) if known else ()
-    if platform == "pc" and not _platforms(offered(package)):
+    wanted = (f"grub_platforms_{platform[1]}",) if platform else ()
+    if platform and platform[1] == "pc" and not _platforms(offered(package)):
         # the ebuild lets configure guess where none is set, and it guesses i386-pc
         wanted = ()
-    there = directory in facts.boot.grub_platforms
+    there = platform is None or platform[0] in facts.boot.grub_platforms
     return Need(
         package=GRUB,
         missing=missing,
-        rebuild=known and not missing and not there,
+        rebuild=not missing and not there,
         ebuild=offered(package),
         asked=is_asked(facts, package),
         candidate=package.candidate if package else None,
         lacks=_lacks(offered(package), wanted),
     )
+
+
+def grub_platform(facts: Facts) -> tuple[str, str] | None:
+    """Return GRUB's directory for this firmware, and its name in GRUB_PLATFORMS.
+
+    None where the firmware is not known: which one a tree will meet that does not run
+    is not, either.
+    """
+    return GRUB_PLATFORMS.get(facts.boot.firmware) if facts.elsewhere is None else None
 
 
 def _platforms(ebuild: Ebuild | None) -> list[str]:

@@ -6,7 +6,7 @@ from zfs_root_migrate.checks.kernel import running_kernel
 from zfs_root_migrate.checks.zfs_use import name_of
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
-from zfs_root_migrate.model import Facts, Kernel
+from zfs_root_migrate.model import Facts, Firmware, Kernel
 from zfs_root_migrate.needs import find_need, wants_signatures
 from zfs_root_migrate.wishes import emerge_line, install_remedy, signing_key
 from zfs_root_migrate.zfs_versions import installed_carrier
@@ -40,6 +40,20 @@ class ZfsSignatureUnknown(Finding):
     key = "zfs-signature-unknown"
     severity = Severity.INFO
     title = "whether the ZFS module is signed is not known"
+
+
+class SignaturesUnknown(Finding):
+    """Whether the kernel or the firmware wants signatures could not be found out.
+
+    The kernel tells it in /sys/module/module/parameters/sig_enforce and in
+    /sys/kernel/security/lockdown, which takes a mounted securityfs; the firmware in the
+    variable SecureBoot, which takes a mounted efivarfs. Where signatures are wanted, a
+    module or a boot loader without one is refused at the next boot.
+    """
+
+    key = "signatures-unknown"
+    severity = Severity.WARNING
+    title = "whether signatures are wanted is not known"
 
 
 class KernelLockedDown(Finding):
@@ -77,11 +91,44 @@ def check_signatures(facts: Facts, config: Config) -> Iterator[Finding]:
         )
     if kernel is not None and kernel.zfs_module and wants_signatures(facts):
         yield from _module(facts, config, kernel)
+    if facts.elsewhere is None:
+        yield from _unknown(facts, kernel)
     if boot.secure_boot:
         yield SecureBoot(
             seen="the firmware's variable SecureBoot is 1",
             why="The boot loader on the new disk is not signed and would not start.",
             remedy=("Switch Secure Boot off in the firmware's setup.",),
+        )
+
+
+def _unknown(facts: Facts, kernel: Kernel | None) -> Iterator[Finding]:
+    """Name who does not say whether signatures are wanted."""
+    boot = facts.boot
+    # a module that is loaded without a signature was not refused
+    unsigned = kernel is not None and kernel.zfs_signed is False
+    taken = unsigned and facts.system.zfs_module is not None
+    lacks = kernel is not None and kernel.option("SECURITY_LOCKDOWN_LSM") == "n"
+    enforces = boot.enforces_signatures is not None or wants_signatures(facts)
+    told = {
+        "whether the kernel loads signed modules only": enforces or taken,
+        "whether it is locked down": boot.lockdown is not None or lacks or taken,
+        "whether Secure Boot is on": boot.secure_boot is not None,
+    }
+    unknown = [what for what, known in told.items() if not known]
+    if unknown:
+        yield SignaturesUnknown(
+            seen="not known: " + ", ".join(unknown),
+            why="What is wanted and missing would be refused at the next boot.",
+            remedy=(
+                "Mount what tells it, and look again as root:",
+                "  mount -t securityfs securityfs /sys/kernel/security",
+                *(
+                    ("  mount -t efivarfs efivarfs /sys/firmware/efi/efivars",)
+                    if boot.secure_boot is None and boot.firmware is Firmware.UEFI
+                    else ()
+                ),
+                "  zfs-root-migrate check",
+            ),
         )
 
 

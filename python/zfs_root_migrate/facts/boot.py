@@ -50,7 +50,8 @@ def gather_boot(reader: Reader, storage: Storage, tools: Iterable[Tool]) -> Boot
     programs = {tool.name for tool in tools if tool.path is not None}
     cmdline = (reader.read("/proc/cmdline") or "").strip()
     running = (reader.read("/proc/sys/kernel/osrelease") or "").strip()
-    uefi = reader.names("/sys/firmware/efi") is not None
+    firmware = gather_firmware(reader)
+    uefi = firmware is Firmware.UEFI
     files = _boot_files(reader)
     installed = reader.names(MODULES) or ()
     releases = sorted({*installed, *_releases(files)})
@@ -58,7 +59,7 @@ def gather_boot(reader: Reader, storage: Storage, tools: Iterable[Tool]) -> Boot
     mine = settings.configs.get(running)
     lockdown = gather_lockdown(reader)
     return Boot(
-        firmware=Firmware.UEFI if uefi else Firmware.BIOS,
+        firmware=firmware,
         running_kernel=running,
         cmdline=cmdline,
         kernels=tuple(
@@ -82,8 +83,22 @@ def gather_boot(reader: Reader, storage: Storage, tools: Iterable[Tool]) -> Boot
         enforces_signatures=gather_enforcement(
             reader, lockdown, mine.options if mine else None
         ),
-        secure_boot=parse_secure_boot(reader.read(_SECURE_BOOT)) if uefi else False,
+        secure_boot=False
+        if firmware is Firmware.BIOS
+        else parse_secure_boot(reader.read(_SECURE_BOOT)),
     )
+
+
+def gather_firmware(reader: Reader) -> Firmware:
+    """Tell what has started the machine.
+
+    That there is no /sys/firmware/efi means a BIOS only where the kernel shows what it
+    has of the firmware: a PC has ACPI or DMI tables. Containers hide the directory.
+    """
+    there = reader.names("/sys/firmware")
+    if reader.names("/sys/firmware/efi") is not None:
+        return Firmware.UEFI
+    return Firmware.BIOS if there else Firmware.UNKNOWN
 
 
 def gather_loader(reader: Reader, cmdline: str, *, uefi: bool) -> Loader:

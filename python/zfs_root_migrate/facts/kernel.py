@@ -169,8 +169,14 @@ def parse_makefile(makefile: str, config: str) -> str | None:
 
 
 def gather_lockdown(reader: Reader) -> str | None:
-    """Return the kernel's lockdown mode, None where it does not tell."""
-    return parse_lockdown(reader.read("/sys/kernel/security/lockdown") or "")
+    """Return the kernel's lockdown mode, None where it does not tell.
+
+    One that shows its security modules there and not this one does not have it.
+    """
+    text = reader.read("/sys/kernel/security/lockdown")
+    if text is None and reader.names("/sys/kernel/security"):
+        return "none"
+    return parse_lockdown(text or "")
 
 
 def parse_lockdown(text: str) -> str | None:
@@ -189,16 +195,18 @@ def gather_enforcement(
     """Tell whether the running kernel refuses modules without a signature.
 
     Either it was told so (CONFIG_MODULE_SIG_FORCE, module.sig_enforce on its command
-    line), or it is locked down. Without CONFIG_MODULE_SIG the parameter is not there.
+    line), or it is locked down. Without CONFIG_MODULE_SIG the parameter is not there,
+    and nothing is refused.
     """
     if lockdown not in (None, "none"):
         return True
     told = (reader.read("/sys/module/module/parameters/sig_enforce") or "").strip()
-    if told in ("Y", "N"):
-        return told == "Y"
     known = options or {}
-    if known.get("MODULE_SIG_FORCE") == "y":
+    if told == "Y" or (told != "N" and known.get("MODULE_SIG_FORCE") == "y"):
         return True
+    if told == "N":
+        lacks = options is not None and known.get("SECURITY_LOCKDOWN_LSM", "n") == "n"
+        return False if lockdown == "none" or lacks else None
     off = options is not None and known.get("MODULE_SIG", "n") == "n"
     return False if off or reader.resolve("/sys/module") is not None else None
 

@@ -10,6 +10,7 @@ class Firmware(StrEnum):
 
     BIOS = "bios"
     UEFI = "uefi"
+    UNKNOWN = "unknown"
 
 
 class Generator(StrEnum):

@@ -115,6 +115,9 @@ class Machine:
             for link in self._device_links()
             if link.rpartition("/")[0] == path
         }
+        if path == "/sys/firmware":
+            uefi = ("efi",) if f"{path}/efi" in self.directories else ()
+            return ("acpi", "dmi", *uefi, "memmap")
         return self.directories.get(path) or tuple(sorted(below)) or None
 
     def resolve(self, path: str) -> str | None:

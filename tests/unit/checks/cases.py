@@ -389,6 +389,24 @@ SPACE = (
     ),
 )
 
+UNTOLD = (
+    *(
+        Case(key="geometry-unknown", change=device("vdb", **{name: None}), mend=ready)
+        for name in ("logical_sector", "physical_sector", "read_only")
+    ),
+    Case(
+        key="geometry-unknown",
+        change=device("vda", physical_sector=None),
+        mend=ready,
+        note="the old disk, which joins",
+    ),
+    *(
+        Case(key="disk-kind-unknown", change=device("vdb", **{name: None}), mend=ready)
+        for name in ("rotational", "removable")
+    ),
+    Case(key="firmware-unknown", change=boot(firmware=Firmware.UNKNOWN)),
+)
+
 POOLS = (
     Case(key="pool-imported", change=pool("rpool", "/dev/vdz", imported=True)),
     Case(key="pool-name-taken", change=pool("rpool", "/dev/vdz1")),
@@ -484,6 +502,7 @@ CASES = (
     *CHOICE,
     *TARGET,
     *SPACE,
+    *UNTOLD,
     *POOLS,
     *BOOT,
     *cases_kernel.CASES,
@@ -538,6 +557,10 @@ CLEAN: dict[str, tuple[Change, Config]] = {
         all_of(device("vdb", table="dos"), pool("rpool", "/dev/vdb")),
         config(overwrite=("DISKB",)),
     ),
+    "what the old disk is like, which does not join": (
+        device("vda", physical_sector=None, rotational=None),
+        config(join_old_disk=False),
+    ),
     "named by serial": (same, config(target=("DISKB",))),
     "mirror over two": (
         devices(C),
@@ -570,6 +593,10 @@ CLEAN: dict[str, tuple[Change, Config]] = {
     ),
     "options of an older version of this tool": (
         this_kernel(options=tuple(OPTIONS[:14])),
+        CONFIG,
+    ),
+    "a kernel that has taken an unsigned module, and tells nothing": (
+        boot(lockdown=None, enforces_signatures=None),
         CONFIG,
     ),
     "the driver of ext2 itself": (

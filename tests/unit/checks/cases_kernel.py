@@ -20,7 +20,7 @@ from tests.unit.checks.machines import (
     unmounted,
 )
 from tests.unit.checks.packages import KMOD_USE
-from zfs_root_migrate.model import BlockDevice, Loader
+from zfs_root_migrate.model import BlockDevice, Firmware, Loader
 
 OTHER = kernel("6.6.1-gentoo")
 NEXT = kernel("6.12.40-gentoo")
@@ -197,6 +197,19 @@ SIGNED = (
             this_kernel(zfs_signed=None),
             system(zfs_module=None),
         ),
+    ),
+    Case(
+        key="signatures-unknown",
+        change=all_of(
+            boot(lockdown=None, enforces_signatures=None),
+            options(SECURITY_LOCKDOWN_LSM="y", MODULE_SIG="y"),
+            system(zfs_module=None),
+        ),
+    ),
+    Case(
+        key="signatures-unknown",
+        change=boot(firmware=Firmware.UEFI, secure_boot=None),
+        note="of the firmware",
     ),
     Case(
         key="kernel-locked-down",

@@ -42,10 +42,22 @@ CONFIG = Config(target=(NEW,))
 Change = Callable[[Facts], Facts]
 
 
+# what lsblk tells of every disk and partition
+PLAIN: dict[str, Any] = {
+    "logical_sector": 512,
+    "physical_sector": 512,
+    "rotational": False,
+    "removable": False,
+    "read_only": False,
+}
+
+
 def disk(name: str, serial: str | None, size: int = 40 * GIB) -> BlockDevice:
     """Return an empty disk."""
     links = (f"/dev/disk/by-id/virtio-{serial}",) if serial else ()
-    return BlockDevice(name=name, kind="disk", size=size, serial=serial, links=links)
+    return BlockDevice(
+        name=name, kind="disk", size=size, serial=serial, links=links, **PLAIN
+    )
 
 
 def partition(number: int, size: int, fs_type: str | None = None) -> BlockDevice:
@@ -61,6 +73,7 @@ def partition(number: int, size: int, fs_type: str | None = None) -> BlockDevice
         part_number=number,
         fs_type=fs_type,
         fs_uuid=f"0b5e0000-{ident}" if fs_type else None,
+        **PLAIN,
     )
 
 

@@ -19,17 +19,30 @@ from tests.unit.checks.machines import portage as change_portage
 from zfs_root_migrate import topology
 from zfs_root_migrate.config import find_setting, parse_setting
 from zfs_root_migrate.finding import Finding
-from zfs_root_migrate.model import BlockDevice, LinkGroup, Mount, Tree, release_key
+from zfs_root_migrate.model import (
+    BlockDevice,
+    Firmware,
+    LinkGroup,
+    Mount,
+    Tree,
+    release_key,
+)
 from zfs_root_migrate.wishes import emerge_runs, emerge_words, wishes
 
 OWN = "zfs-root-migrate"
 # commands that show something, or that leave a choice to a person
 _SHOWS = re.compile(
-    r"(df|dmesg|findmnt|mkdir|zfs version|wipefs --no-act|emerge --(info|pretend)"
+    r"(df|dmesg|findmnt|lsblk|mkdir|zfs version|wipefs --no-act|emerge --(info|pretend)"
     r"|eselect \w+ list|zpool import|zfs-root-migrate (list|status)"
     r"|zfs-root-migrate check(?! .*--fix))\b.*"
     r"|zfs-root-migrate set .*(NUMBER|PATH\.\.\.)"
 )
+# what a file system of the kernel's shows once it is mounted
+_KERNEL_TELLS = {
+    "sysfs": change_boot(firmware=Firmware.BIOS),
+    "securityfs": change_boot(lockdown="none", enforces_signatures=False),
+    "efivarfs": change_boot(secure_boot=False),
+}
 # what a person has to choose
 PLACEHOLDERS = ("NUMBER", "PATH...")
 # options that appear when others are set, or that others select
@@ -87,6 +100,9 @@ class Remedied(Merges):
         """Mount what fstab has, or make a mount writable."""
         if words[:2] == ["-o", "remount,rw"]:
             self._mounts(lambda m: replace(m, options=m.options.replace("ro", "rw", 1)))
+            return
+        if words[0] == "-t":
+            self.change(_KERNEL_TELLS[words[1]])
             return
         (target,) = words
         (line,) = (x for x in self.facts.storage.fstab if x.file == target)

@@ -11,18 +11,24 @@ from zfs_root_migrate import zfs_versions
 from zfs_root_migrate.checks import kconfig, zfs_use
 from zfs_root_migrate.facts import boot as boot_facts
 from zfs_root_migrate.facts import kernel as kernel_facts
-from zfs_root_migrate.facts.boot import gather_boot, gather_loader, parse_secure_boot
+from zfs_root_migrate.facts.boot import (
+    gather_boot,
+    gather_firmware,
+    gather_loader,
+    parse_secure_boot,
+)
 from zfs_root_migrate.facts.kernel import (
     OPTIONS,
     PATTERN,
     ask_configs,
     gather_enforcement,
+    gather_lockdown,
     parse_config,
     parse_lockdown,
     parse_makefile,
     split_lines,
 )
-from zfs_root_migrate.model import Loader, Storage
+from zfs_root_migrate.model import Firmware, Loader, Storage
 from zfs_root_migrate.model import boot as boot_model
 from zfs_root_migrate.reader import LiveReader, Recording, RecordingReader, ReplayReader
 
@@ -187,7 +193,11 @@ def test_lockdown(text, mode):
     ("told", "lockdown", "options", "sysfs", "enforces"),
     [
         ("Y\n", "none", None, True, True),
-        ("N\n", None, None, True, False),
+        ("N\n", None, None, True, None),
+        ("N\n", "none", None, True, False),
+        ("N\n", None, {"SECURITY_LOCKDOWN_LSM": "y"}, True, None),
+        ("N\n", None, {"SECURITY_LOCKDOWN_LSM": "n"}, True, False),
+        ("N\n", None, {}, True, False),
         ("N\n", "integrity", None, True, True),
         (None, "confidentiality", None, False, True),
         (None, None, None, True, False),
@@ -203,6 +213,29 @@ def test_who_wants_signatures(told, lockdown, options, sysfs, enforces):
     links = {"/sys/module": "/sys/module"} if sysfs else {}
     reader = ReplayReader(Recording(files={path: told}, links=links))
     assert gather_enforcement(reader, lockdown, options) is enforces
+
+
+def test_lockdown_where_the_kernel_does_not_have_it():
+    """Security modules are shown, and this one is not among them."""
+    path = "/sys/kernel/security"
+    for names, mode in ((("integrity", "lsm"), "none"), ((), None), (None, None)):
+        reader = ReplayReader(Recording(directories={path: names}))
+        assert gather_lockdown(reader) == mode
+
+
+@pytest.mark.parametrize(
+    ("sysfs", "efi", "firmware"),
+    [
+        (("acpi", "dmi", "efi"), ("efivars",), Firmware.UEFI),
+        (("acpi", "dmi", "memmap"), None, Firmware.BIOS),
+        ((), None, Firmware.UNKNOWN),
+        (None, None, Firmware.UNKNOWN),
+    ],
+)
+def test_firmware(sysfs, efi, firmware):
+    """That something is missing proves nothing where nothing is shown."""
+    names = {"/sys/firmware": sysfs, "/sys/firmware/efi": efi}
+    assert gather_firmware(ReplayReader(Recording(directories=names))) is firmware
 
 
 @pytest.mark.parametrize(
@@ -251,6 +284,7 @@ def test_a_machine_that_tells_nothing():
     boot = gather_boot(reader, NOTHING, ())
     unknown = (boot.sources, boot.sources_release, boot.sources_built, boot.lockdown)
     assert unknown == (None,) * 4
+    assert (boot.firmware, boot.secure_boot) == (Firmware.UNKNOWN, None)
     assert boot.enforces_signatures is None
     assert boot.loader is Loader.UNKNOWN
     assert reader.recording.queries == {}
