@@ -2,6 +2,8 @@
 
 import re
 
+from zfs_root_migrate.reader import part_key
+
 # what zgrep finds is what is asked for; a line that is not asked for tells them apart
 DIST_CONFIG = """\
 CONFIG_LOCALVERSION="-gentoo-dist"
@@ -85,6 +87,18 @@ def sources(release: str, *, built: bool = True) -> dict[str, str]:
 def made(release: str) -> dict[str, str]:
     """Return the file that a build leaves in the sources."""
     return {"/usr/src/linux/include/config/kernel.release": f"{release}\n"}
+
+
+def image(release: str, path: str, built: str) -> dict[str, str]:
+    """Return what the image of the running kernel and the kernel itself say."""
+    header = "HdrS" + "\0" * 8 + "\x10\x3d"
+    text = f"{release} (root@build) {built}\0"
+    return {
+        part_key(path, 0x202, 14): header,
+        part_key(path, 0x3D10 + 0x200, 256): text,
+        "/proc/version": f"Linux version {release} (root@build) "
+        f"(gcc (Gentoo 14.3.0 p8) 14.3.0) {built}\n",
+    }
 
 
 def unlocked() -> dict[str, str]:

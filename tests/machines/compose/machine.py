@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tests.machines.compose.devices import Device, render_lsblk, render_wipefs
 from tests.machines.compose.kernels import zgrep
 from tests.machines.compose.portage import Gentoo, answer
-from zfs_root_migrate.reader import Asked
+from zfs_root_migrate.reader import Asked, part_key
 from zfs_root_migrate.runner import NOT_FOUND, Answer
 
 PSEUDO = (
@@ -107,6 +107,10 @@ class Machine:
             number = re.search(r"\d+$", found[1])
             return f"{number[0]}\n" if kinds.get(found[1]) == "part" else None
         return self.files.get(path)
+
+    def part(self, path: str, offset: int, size: int) -> str | None:
+        """Return a part of a file."""
+        return self.files.get(part_key(path, offset, size))
 
     def names(self, path: str) -> tuple[str, ...] | None:
         """Return the sorted names in a directory."""

@@ -7,6 +7,7 @@ from tests.unit.checks.machines import (
     GIB,
     MIB,
     OPTIONS,
+    RELEASE,
     Change,
     all_of,
     boot,
@@ -70,6 +71,15 @@ FILES = (
     Case(
         key="kernel-image-missing",
         change=boot(kernels=(replace(kernel(), image=None), OTHER)),
+    ),
+    Case(
+        key="kernel-image-differs",
+        change=this_kernel(image_version=f"{RELEASE} (root@gentoo) #2 SMP Tue Jun  3"),
+    ),
+    Case(
+        key="kernel-image-differs",
+        change=this_kernel(image_version=OTHER.image_version),
+        note="of another release",
     ),
     Case(
         key="kernels-without-zfs",

@@ -47,6 +47,7 @@ def runs(release: str, **fields: Any) -> Change:  # noqa: ANN401
     """Run another kernel, with its own sources."""
     return boot(
         running_kernel=release,
+        running_version=kernel(release).image_version,
         kernels=(replace(kernel(release), **fields),),
         sources=f"/usr/src/linux-{release}",
         sources_release=release,

@@ -36,6 +36,7 @@ from zfs_root_migrate.model import (
 )
 
 MIB, GIB = 1 << 20, 1 << 30
+BUILT = "#1 SMP PREEMPT_DYNAMIC Mon Jun  2 10:00:00 -00 2025"
 RELEASE = "6.12.31-gentoo"
 NEW = "/dev/disk/by-id/virtio-DISKB"
 CONFIG = Config(target=(NEW,))
@@ -141,6 +142,7 @@ def kernel(release: str = RELEASE) -> Kernel:
     return Kernel(
         release=release,
         image=f"/boot/vmlinuz-{release}",
+        image_version=f"{release} (root@gentoo) {BUILT}",
         initramfs=f"/boot/initramfs-{release}.img",
         zfs_module=f"/lib/modules/{release}/extra/zfs/zfs.ko",
         zfs_version="2.3.4-r0-gentoo",
@@ -171,6 +173,7 @@ def base() -> Facts:
         boot=Boot(
             firmware=Firmware.BIOS,
             running_kernel=RELEASE,
+            running_version=f"Linux version {RELEASE} (root@gentoo) (gcc 14) {BUILT}",
             cmdline=f"BOOT_IMAGE=/vmlinuz-{RELEASE} root=/dev/vda4 ro",
             kernels=(kernel(),),
             generators=(Generator.DRACUT,),

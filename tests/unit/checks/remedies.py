@@ -313,7 +313,11 @@ class Remedied(Merges):
         release = (self.installed_kernel or said or newest)[-1]
         cmdline = boot.cmdline.replace(boot.running_kernel, release)
         self.change(
-            change_boot(running_kernel=release, cmdline=cmdline),
+            change_boot(
+                running_kernel=release,
+                running_version=there[release].image_version,
+                cmdline=cmdline,
+            ),
             system(zfs_module=there[release].zfs_version),
         )
 

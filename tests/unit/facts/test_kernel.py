@@ -14,6 +14,7 @@ from zfs_root_migrate.facts import kernel as kernel_facts
 from zfs_root_migrate.facts.boot import (
     gather_boot,
     gather_firmware,
+    gather_image_version,
     gather_loader,
     parse_secure_boot,
 )
@@ -30,7 +31,13 @@ from zfs_root_migrate.facts.kernel import (
 )
 from zfs_root_migrate.model import Firmware, Loader, Storage
 from zfs_root_migrate.model import boot as boot_model
-from zfs_root_migrate.reader import LiveReader, Recording, RecordingReader, ReplayReader
+from zfs_root_migrate.reader import (
+    LiveReader,
+    Recording,
+    RecordingReader,
+    ReplayReader,
+    part_key,
+)
 
 R = "6.12.58-gentoo"
 NOTHING = Storage(
@@ -55,6 +62,7 @@ class Files:
         )
         self.files, self.asked = files, []
         self.read, self.names = self.inner.read, self.inner.names
+        self.part = self.inner.part
 
     def resolve(self, path):
         """Return what is there; /usr/src/linux is where any of its files are."""
@@ -80,7 +88,9 @@ class Files:
 def boot_of(files, running=R, modules=(R,)):
     """Return the facts of a machine that has these files."""
     names = tuple(
-        path.rpartition("/")[2] for path in files if path.startswith("/boot/")
+        path.rpartition("/")[2]
+        for path in files
+        if path.startswith("/boot/") and not path.endswith("]")
     )
     osrelease = {"/proc/sys/kernel/osrelease": f"{running}\n"}
     directories = {"/lib/modules": modules, "/boot": names}
@@ -276,6 +286,45 @@ def test_loader(cmdline, files, names, loader):
     """Only what is certain."""
     reader = ReplayReader(Recording(files=files, directories=names))
     assert gather_loader(reader, cmdline, uefi=True) is Loader(loader)
+
+
+MAGIC = "HdrS" + "\0" * 8
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "said"),
+    [
+        (MAGIC + "\x10\x3d", "6.1 (a@b) #1 SMP x\0rest", "6.1 (a@b) #1 SMP x"),
+        (MAGIC + "\x10\x3d", "no end", None),
+        (MAGIC + "\x10\x3d", "not\ntext\0", None),
+        (MAGIC + "\0\0", "6.1 (a@b) #1\0", None),
+        (MAGIC, "6.1 (a@b) #1\0", None),
+        ("MZ" + "\0" * 12, "6.1 (a@b) #1\0", None),
+        ("", None, None),
+        (None, None, None),
+    ],
+)
+def test_what_an_image_says(header, text, said):
+    """The header has the place of the text; whatever else is there is no version."""
+    path = "/boot/vmlinuz"
+    parts = {part_key(path, 0x202, 14): header}
+    for offset in (0x3D10, 0):
+        parts[part_key(path, offset + 0x200, 256)] = text
+    assert gather_image_version(ReplayReader(Recording(files=parts)), path) == said
+
+
+def test_only_the_image_of_the_running_kernel_is_read():
+    """An image of another kernel tells nothing that is needed."""
+    other = "6.12.40-gentoo"
+    files = {f"/boot/vmlinuz-{R}": "", f"/boot/vmlinuz-{other}": ""}
+    for release in (R, other):
+        path = f"/boot/vmlinuz-{release}"
+        files[part_key(path, 0x202, 14)] = MAGIC + "\x10\x3d"
+        files[part_key(path, 0x3D10 + 0x200, 256)] = f"{release} (a@b) #1 SMP\0"
+    boot, _ = boot_of({**files, "/proc/version": "Linux version x\n"})
+    told = {kernel.release: kernel.image_version for kernel in boot.kernels}
+    assert told == {R: f"{R} (a@b) #1 SMP", other: None}
+    assert boot.running_version == "Linux version x"
 
 
 def test_a_machine_that_tells_nothing():
