@@ -224,6 +224,15 @@ SOURCE = (
         gone=False,
         note="network",
     ),
+    Case(
+        key="mount-stays",
+        change=all_of(
+            devices(BlockDevice(name="loop0", kind="loop", size=GIB)),
+            mounts(mount("/mnt/image", "loop0", "squashfs")),
+        ),
+        gone=False,
+        note="an image",
+    ),
 )
 
 CHOICE = (
