@@ -8,6 +8,7 @@ both from here, so that a remedy and what is written cannot differ.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from zfs_root_migrate.basics import BASICS, lacking_basics
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.model import (
     Ebuild,
@@ -90,6 +91,7 @@ def needs(facts: Facts, config: Config) -> tuple[Need, ...]:
         _dracut(facts),
         _tool(facts, RSYNC, "rsync"),
         _installkernel(facts),
+        *(_tool(facts, name, *BASICS[name]) for name in lacking_basics(facts)),
     ]
     return tuple(n for n in found if n.missing or n.rebuild or n.lacks)
 
@@ -270,19 +272,8 @@ def zfs_flags(facts: Facts) -> tuple[str, ...]:
     by_portage = carrier is not None and SIGN in carrier.use
     bare = not mine or mine[0].zfs_module is None or mine[0].zfs_signed is False
     # a module that was signed in another way needs no flag
-    sign = (SIGN,) if wants_signatures(facts) and (bare or by_portage) else ()
+    sign = (SIGN,) if facts.wants_signatures and (bare or by_portage) else ()
     return ("rootfs", "initramfs", "modules", *dist, *sign)
-
-
-def wants_signatures(facts: Facts) -> bool:
-    """Tell whether the kernel loads signed modules only.
-
-    Where none runs, or the one that runs does not tell, its configuration is asked.
-    """
-    told = facts.boot.enforces_signatures
-    mine = [k for k in facts.boot.kernels if k.release == facts.judged_kernel]
-    forced = any(kernel.option("MODULE_SIG_FORCE") == "y" for kernel in mine)
-    return forced if told is None else told
 
 
 def _serves(facts: Facts, installed: Installed | None) -> bool:

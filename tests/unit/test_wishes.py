@@ -35,12 +35,15 @@ from tests.unit.checks.packages import (
     zfs_ebuild,
 )
 from tests.unit.checks.test_hostile_facts import mutated
+from zfs_root_migrate.basics import BASICS
 from zfs_root_migrate.checks import run_checks
+from zfs_root_migrate.checks.system import TOOL_ATOMS
 from zfs_root_migrate.errors import MigrateError
 from zfs_root_migrate.fix import fix_data, intent_text, plan_fix, spots_of
 from zfs_root_migrate.model import Firmware, Installed, Package
 from zfs_root_migrate.needs import find_need, needs
 from zfs_root_migrate.own_files import parse
+from zfs_root_migrate.portage_query import query_files
 from zfs_root_migrate.wishes import (
     FIX,
     Topic,
@@ -123,6 +126,24 @@ def test_everything_is_missing():
         "emerge --ask sys-fs/zfs sys-fs/mdadm sys-boot/grub sys-kernel/dracut && "
         "emerge --ask --oneshot net-misc/rsync"
     )
+
+
+def test_what_every_system_has_is_wanted_where_it_is_gone():
+    """Once, by its package; the finding and the one line name the same."""
+    mine = {tool: atom for atom, tools in BASICS.items() for tool in tools}
+    assert {t: atom for t, atom in TOOL_ATOMS.items() if atom in BASICS} == mine
+    assert set(BASICS) <= set(query_files.PACKAGES)
+    facts = without("modprobe", "modinfo", "cmp")(base())
+    assert emerge_words(facts, CONFIG) == ("sys-apps/diffutils", "sys-apps/kmod")
+    testing = ebuild("sys-apps/kmod-35", **TESTING)
+    facts = all_of(without("modprobe"), offer("sys-apps/kmod", testing))(base())
+    assert lines(facts) == {Topic.KEYWORDS: ["=sys-apps/kmod-35 ~amd64"]}
+    assert {"tool-missing", "package-keyword"} <= {
+        f.key for f in run_checks(facts, CONFIG)
+    }
+    # facts of an older version of this tool do not say
+    older = tuple(t for t in base().system.tools if t.name != "cmp")
+    assert emerge_words(system(tools=older)(base()), CONFIG) == ()
 
 
 def test_what_is_built_again_does_not_enter_the_world_file():

@@ -7,7 +7,7 @@ from zfs_root_migrate.checks.zfs_use import name_of
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts, Firmware, Kernel
-from zfs_root_migrate.needs import find_need, wants_signatures
+from zfs_root_migrate.needs import find_need
 from zfs_root_migrate.wishes import emerge_line, install_remedy, signing_key
 from zfs_root_migrate.zfs_versions import installed_carrier
 
@@ -89,7 +89,7 @@ def check_signatures(facts: Facts, config: Config) -> Iterator[Finding]:
             why="It refuses modules that are not signed with a key it knows.",
             remedy=(),
         )
-    if kernel is not None and kernel.zfs_module and wants_signatures(facts):
+    if kernel is not None and kernel.zfs_module and facts.wants_signatures:
         yield from _module(facts, config, kernel)
     if facts.elsewhere is None:
         yield from _unknown(facts, kernel)
@@ -108,7 +108,7 @@ def _unknown(facts: Facts, kernel: Kernel | None) -> Iterator[Finding]:
     unsigned = kernel is not None and kernel.zfs_signed is False
     taken = unsigned and facts.system.zfs_module is not None
     lacks = kernel is not None and kernel.option("SECURITY_LOCKDOWN_LSM") == "n"
-    enforces = boot.enforces_signatures is not None or wants_signatures(facts)
+    enforces = boot.enforces_signatures is not None or facts.wants_signatures
     told = {
         "whether the kernel loads signed modules only": enforces or taken,
         "whether it is locked down": boot.lockdown is not None or lacks or taken,

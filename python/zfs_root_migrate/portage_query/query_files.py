@@ -17,8 +17,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 PACKAGES = (
-    *("app-portage/gentoolkit", "dev-vcs/git", "net-misc/rsync", "sys-apps/openrc"),
-    *("sys-apps/portage", "sys-apps/systemd", "sys-apps/util-linux", "sys-boot/grub"),
+    *("app-portage/gentoolkit", "dev-vcs/git", "net-misc/rsync", "sys-apps/coreutils"),
+    *("sys-apps/diffutils", "sys-apps/kmod", "sys-apps/openrc", "sys-apps/portage"),
+    *("sys-apps/systemd", "sys-apps/util-linux", "sys-boot/grub", "sys-fs/e2fsprogs"),
     *("sys-fs/mdadm", "sys-fs/zfs", "sys-fs/zfs-kmod", "sys-kernel/dracut"),
     *("sys-kernel/genkernel", "sys-kernel/gentoo-kernel"),
     *("sys-kernel/gentoo-kernel-bin", "sys-kernel/gentoo-sources"),

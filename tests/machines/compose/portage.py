@@ -14,7 +14,9 @@ from tests.portage.tree import PROFILE, PROFILE_MASK, PROFILE_USE
 from zfs_root_migrate.portage_query.query_files import MODULES, PACKAGES, PLACES
 
 INSTALLED = (
-    *("net-misc/rsync-3.4.1-r2", "sys-apps/util-linux-2.41.3", "sys-boot/grub-2.12-r8"),
+    *("net-misc/rsync-3.4.1-r2", "sys-apps/coreutils-9.9-r1", "sys-apps/kmod-34.2"),
+    *("sys-apps/diffutils-3.12", "sys-fs/e2fsprogs-1.47.3"),
+    *("sys-apps/util-linux-2.41.3", "sys-boot/grub-2.12-r8"),
     *("sys-fs/mdadm-4.4-r1", "sys-fs/zfs-2.3.6", "sys-fs/zfs-kmod-2.3.6"),
     *("sys-kernel/dracut-110-r5", "sys-kernel/installkernel-68"),
     *("sys-kernel/gentoo-kernel-6.12.58", "virtual/dist-kernel-6.12.58"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from zfs_root_migrate.model import Ebuild, Installed, Package
+from zfs_root_migrate.zfs_versions import version_of
 
 # the flags of real ebuilds, as far as they matter here
 ZFS_IUSE = ("debug", "dist-kernel", "minimal", "python", "+rootfs")
@@ -94,8 +95,9 @@ KMOD_PACKAGE = Package(
 
 def plain_package(cpv: str, *flags: str) -> Package:
     """Return a package that is installed, up to date, and has these flags on."""
+    name = cpv.removesuffix(f"-{version_of(cpv)}")
     return Package(
-        name=cpv.rpartition("-")[0],
+        name=name,
         installed=(Installed(cpv=cpv, use=flags, iuse=flags),),
         candidate=cpv,
         ebuilds=(Ebuild(cpv=cpv, use=flags, iuse=flags),),
@@ -116,6 +118,10 @@ PACKAGES = (
     plain_package("sys-kernel/gentoo-sources-6.12.31"),
     plain_package("net-misc/rsync-3.4.1"),
     plain_package("sys-apps/util-linux-2.41.3"),
+    plain_package("sys-apps/coreutils-9.9-r1"),
+    plain_package("sys-apps/diffutils-3.12"),
+    plain_package("sys-apps/kmod-34.2"),
+    plain_package("sys-fs/e2fsprogs-1.47.3"),
     plain_package("sys-apps/openrc-0.63"),
     *(Package(name=f"sys-kernel/{name}") for name in ("genkernel", "ugrd")),
     *(offered(f"sys-kernel/gentoo-kernel{end}-6.12.31") for end in ("", "-bin")),
