@@ -11,6 +11,7 @@ from zfs_root_migrate.facts.kernel import (
     gather_configs,
     gather_enforcement,
     gather_lockdown,
+    gather_spl_hostid,
 )
 from zfs_root_migrate.model import (
     Boot,
@@ -61,6 +62,7 @@ def gather_boot(reader: Reader, storage: Storage, tools: Iterable[Tool]) -> Boot
     settings = gather_configs(reader, releases, running, files)
     mine = settings.configs.get(running)
     lockdown = gather_lockdown(reader)
+    spl_hostid, spl_hostid_file = gather_spl_hostid(reader)
     kernels = [
         _kernel(reader, release, files, settings.configs.get(release), installed)
         for release in releases
@@ -94,6 +96,8 @@ def gather_boot(reader: Reader, storage: Storage, tools: Iterable[Tool]) -> Boot
         secure_boot=False
         if firmware is Firmware.BIOS
         else parse_secure_boot(reader.read(_SECURE_BOOT)),
+        spl_hostid=spl_hostid,
+        spl_hostid_file=spl_hostid_file,
     )
 
 

@@ -23,6 +23,12 @@ OPTIONS = (
     *("UNUSED_KSYMS_WHITELIST", "BINFMT_SCRIPT"),
     *("RD_GZIP", "RD_BZIP2", "RD_LZMA", "RD_XZ", "RD_LZO", "RD_LZ4", "RD_ZSTD"),
 )
+# in this order (modprobe.d(5))
+MODPROBE = (
+    *("/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d"),
+    *("/usr/lib/modprobe.d", "/lib/modprobe.d"),
+)
+_SPL_HOSTID = r"(?m)^\s*options\s+spl\s+(?:.*\s)?spl_hostid=(\S+)"
 _MAKEFILE = ("VERSION", "PATCHLEVEL", "SUBLEVEL", "EXTRAVERSION")
 PATTERN = (
     rf"^(# )?CONFIG_({'|'.join(OPTIONS)}|LOCALVERSION)[= ]|^({'|'.join(_MAKEFILE)}) *="
@@ -166,6 +172,23 @@ def parse_makefile(makefile: str, config: str) -> str | None:
         return None
     numbers = ".".join(number for number in (version, patchlevel, sublevel) if number)
     return numbers + extra + parse_config(config).get("LOCALVERSION", "")
+
+
+def gather_spl_hostid(reader: Reader) -> tuple[str | None, str | None]:
+    """Return what modprobe.d gives as spl_hostid, and the file; the last one counts.
+
+    Of files with one name the first counts (modprobe.d(5)).
+    """
+    files: dict[str, str] = {}
+    for directory in MODPROBE:
+        for name in reader.names(directory) or ():
+            if name.endswith(".conf"):
+                files.setdefault(name, f"{directory}/{name}")
+    found: tuple[str | None, str | None] = (None, None)
+    for _, path in sorted(files.items()):
+        for line in re.findall(_SPL_HOSTID, reader.read(path) or ""):
+            found = line, path
+    return found
 
 
 def gather_lockdown(reader: Reader) -> str | None:

@@ -76,7 +76,8 @@ class Boot:
     release that they make, and `sources_built` tells whether modules can be built for
     it. `lockdown` is the kernel's mode (`none`, `integrity`, `confidentiality`);
     `enforces_signatures` tells whether it loads signed modules only, `secure_boot`
-    whether the firmware starts signed programs only.
+    whether the firmware starts signed programs only. `spl_hostid` is what modprobe.d
+    gives the module of that option, and `spl_hostid_file` where.
     """
 
     firmware: Firmware
@@ -96,6 +97,8 @@ class Boot:
     lockdown: str | None = None
     enforces_signatures: bool | None = None
     secure_boot: bool | None = None
+    spl_hostid: str | None = None
+    spl_hostid_file: str | None = None
 
     @property
     def newest(self) -> str:

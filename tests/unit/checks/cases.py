@@ -431,6 +431,24 @@ POOLS = (
     ),
     Case(key="hostid-bad", change=boot(hostid="00bab10c")),
     Case(key="hostid-bad", change=boot(hostid="00000000")),
+    Case(
+        key="hostid-differs",
+        change=boot(spl_hostid="0xc0ffee", spl_hostid_file="/etc/modprobe.d/zfs.conf"),
+        note="modprobe.d",
+    ),
+    *(
+        Case(
+            key="hostid-differs",
+            change=boot(cmdline=f"root=/dev/vda4 {word}"),
+            note=word,
+        )
+        for word in ("spl_hostid=c0ffee", "spl.spl_hostid=12648430")
+    ),
+    Case(
+        key="hostid-differs",
+        change=boot(cmdline="spl_hostid=0x1badcafe", hostid=None),
+        note="no /etc/hostid",
+    ),
     Case(key="hostid-new", change=boot(hostid=None), gone=False),
 )
 
@@ -525,6 +543,18 @@ CASES = (
 CLEAN: dict[str, tuple[Change, Config]] = {
     "as it is": (same, CONFIG),
     "split usr": (system(merged_usr=False), CONFIG),
+    "the hostid is named twice, and is the same": (
+        boot(
+            cmdline="root=/dev/vda4 spl_hostid=0x1badcafe spl.spl_hostid=464374526",
+            spl_hostid="0x1BADCAFE",
+            spl_hostid_file="/etc/modprobe.d/zfs.conf",
+        ),
+        CONFIG,
+    ),
+    "an option that gives no hostid": (
+        boot(cmdline="root=/dev/vda4 spl_hostid=0 spl.spl_hostid=what"),
+        CONFIG,
+    ),
     "no hostid yet": (boot(hostid=None), CONFIG),
     "zfs 2.4, module not loaded": (
         all_of(

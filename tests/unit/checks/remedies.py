@@ -218,6 +218,12 @@ class Remedied(Merges):
         """Copy a file beside itself."""
         _, _, self.source, self.copied = words
 
+    def zgenhostid(self, words: list[str]) -> None:
+        """Write /etc/hostid."""
+        option, hostid = words
+        assert option == "-f"
+        self.change(change_boot(hostid=hostid))
+
     def move(self, words: list[str]) -> None:
         """Put such a copy in its place, or the hostid aside."""
         if words == ["/etc/hostid", "/etc/hostid.bad"]:
@@ -381,6 +387,7 @@ DEEDS: dict[str, Callable[[Remedied, list[str]], None]] = {
     "swapoff": Remedied.swapoff,
     "umount": Remedied.umount,
     "wipefs": Remedied.wipefs,
+    "zgenhostid": Remedied.zgenhostid,
     "zpool": Remedied.zpool,
 }
 

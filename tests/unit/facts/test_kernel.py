@@ -24,6 +24,7 @@ from zfs_root_migrate.facts.kernel import (
     ask_configs,
     gather_enforcement,
     gather_lockdown,
+    gather_spl_hostid,
     parse_config,
     parse_lockdown,
     parse_makefile,
@@ -223,6 +224,25 @@ def test_who_wants_signatures(told, lockdown, options, sysfs, enforces):
     links = {"/sys/module": "/sys/module"} if sysfs else {}
     reader = ReplayReader(Recording(files={path: told}, links=links))
     assert gather_enforcement(reader, lockdown, options) is enforces
+
+
+def test_a_hostid_in_modprobe_d():
+    """The last file that has it counts, and of two of one name the first."""
+    files = {
+        "/etc/modprobe.d/zfs.conf": "# options spl spl_hostid=1\noptions zfs x=1\n",
+        "/etc/modprobe.d/a.conf": "options spl spl_hostid=0x5\n",
+        "/lib/modprobe.d/a.conf": "options spl spl_hostid=0x6\n",
+        "/lib/modprobe.d/b.conf": "options spl a=1  spl_hostid=0x7 b=2\n",
+        "/lib/modprobe.d/c.conf.bak": "options spl spl_hostid=0x8\n",
+        "/lib/modprobe.d/d.conf": "options splat spl_hostid=0x9\n",
+    }
+    names = {}
+    for path in files:
+        directory, _, name = path.rpartition("/")
+        names[directory] = (*names.get(directory, ()), name)
+    reader = ReplayReader(Recording(files=files, directories=names))
+    assert gather_spl_hostid(reader) == ("0x7", "/lib/modprobe.d/b.conf")
+    assert gather_spl_hostid(ReplayReader(Recording())) == (None, None)
 
 
 def test_lockdown_where_the_kernel_does_not_have_it():
