@@ -36,10 +36,12 @@ def installed(facts, name):
 def test_configuration(portage, root):
     """Places and the profile are told as the system itself would call them."""
     text = 'DISTDIR="/data/dist"\nPKGDIR="/data/pkg"\nACCEPT_KEYWORDS="~amd64"\n'
-    tree.write_files(root, {"etc/portage/make.conf": text})
+    build = 'PORTAGE_TMPDIR="/data/build"\n'
+    tree.write_files(root, {"etc/portage/make.conf": text + build})
     facts = portage.ask(root)
     assert facts.reason is None
     assert (facts.distdir, facts.pkgdir) == ("/data/dist", "/data/pkg")
+    assert facts.tmpdir == "/data/build"
     assert facts.repository == "/var/db/repos/gentoo"
     assert (facts.profile, facts.profile_deprecated) == (tree.PROFILE, False)
     assert (facts.arch, facts.accept_keywords) == ("amd64", ("amd64", "~amd64"))

@@ -98,6 +98,7 @@ class PortageFacts:
     repository: str | None = None
     distdir: str | None = None
     pkgdir: str | None = None
+    tmpdir: str | None = None
     arch: str | None = None
     accept_keywords: tuple[str, ...] = ()
     packages: tuple[Package, ...] = ()

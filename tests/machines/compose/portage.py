@@ -38,6 +38,7 @@ class Gentoo:
     repository: str = "/var/db/repos/gentoo"
     distdir: str = "/var/cache/distfiles"
     pkgdir: str = "/var/cache/binpkgs"
+    tmpdir: str = "/var/tmp"
     version: str = "3.0.79"
     kind: str = "directory"
     updates: tuple[str, ...] | None = ()
@@ -78,6 +79,7 @@ def fields(gentoo: Gentoo) -> dict[str, object]:
         "repository": gentoo.repository,
         "distdir": gentoo.distdir,
         "pkgdir": gentoo.pkgdir,
+        "tmpdir": gentoo.tmpdir,
         "arch": ARCH,
         "accept_keywords": [ARCH],
     }

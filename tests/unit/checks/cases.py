@@ -111,6 +111,10 @@ HOME_LINE = FstabLine(
 C = disk("vdc", "DISKC")
 NEW_C = "/dev/disk/by-id/virtio-DISKC"
 
+IN_MEMORY = Mount(
+    target="/var/tmp/portage", source="tmpfs", fs_type="tmpfs", options="rw"
+)
+
 SYSTEM = (
     Case(key="not-root", change=system(is_root=False), mend=system(is_root=True)),
     Case(key="facts-incomplete", change=system(memory=0), mend=ready),
@@ -132,6 +136,12 @@ SYSTEM = (
         mend=system(state_writable=True),
     ),
     Case(key="memory-low", change=system(memory=GIB), mend=ready),
+    Case(
+        key="memory-low",
+        change=all_of(system(memory=GIB), mounts(IN_MEMORY)),
+        mend=ready,
+        note="and Portage builds in it",
+    ),
     Case(
         key="portage-unknown",
         change=lambda f: replace(f, portage=PortageFacts(reason="ImportError: no")),

@@ -213,6 +213,7 @@ def base() -> Facts:
             repository="/var/db/repos/gentoo",
             distdir="/var/cache/distfiles",
             pkgdir="/var/cache/binpkgs",
+            tmpdir="/var/tmp",
             profile_deprecated=False,
             arch="amd64",
             accept_keywords=("amd64",),

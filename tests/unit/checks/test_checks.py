@@ -16,6 +16,7 @@ from tests.unit.checks.machines import (
     boot,
     devices,
     disk,
+    mounts,
     portage,
     storage,
     system,
@@ -26,7 +27,7 @@ from zfs_root_migrate.checks import explain, is_inhibited, run_checks
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.errors import UsageError
 from zfs_root_migrate.finding import KINDS, Finding, Severity, finding_json
-from zfs_root_migrate.model import Topology
+from zfs_root_migrate.model import Mount, Topology
 
 # what commands do not show is brought up again so often
 ROUNDS = 3
@@ -188,6 +189,29 @@ def test_another_distribution_is_said_once_and_first() -> None:
     assert "emerge --info" in found_by(unasked)["portage-unknown"][0].commands
     derived = found_by(all_of(system(os_id="funtoo"), unasked))
     assert {"not-gentoo", "portage-unknown"} <= set(derived)
+
+
+@pytest.mark.parametrize(
+    ("tmpdir", "target", "fs_type", "said"),
+    [
+        ("/var/tmp", "/var/tmp/portage", "tmpfs", "/var/tmp/portage"),
+        ("/var/tmp/", "/var", "tmpfs", "/var/tmp/portage"),
+        ("/var/tmp", "/var/tmp/portage", "ext4", None),
+        ("/var/tmp", "/var/tmp/portage2", "tmpfs", None),
+        ("/data", "/var/tmp/portage", "tmpfs", None),
+        (None, "/var/tmp/portage", "tmpfs", None),
+    ],
+)
+def test_builds_in_memory_are_named_where_that_is_short(
+    tmpdir: str | None, target: str, fs_type: str, said: str | None
+) -> None:
+    """What Portage builds takes of the memory that there is."""
+    there = Mount(target=target, source="none", fs_type=fs_type, options="rw")
+    change = all_of(portage(tmpdir=tmpdir), mounts(there))
+    (one,) = found_by(all_of(system(memory=1 << 30), change))["memory-low"]
+    assert (f"builds in {said}" in one.seen) is (said is not None)
+    assert any("PORTAGE_TMPDIR" in line for line in one.remedy) is (said is not None)
+    assert "memory-low" not in found_by(change)
 
 
 def test_programs_of_one_package_are_one_finding() -> None:
