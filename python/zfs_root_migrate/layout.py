@@ -15,6 +15,7 @@ from zfs_root_migrate.datasets import LAYOUTS, Dataset, datasets
 from zfs_root_migrate.model import BlockDevice, Facts, Mount, Topology
 
 MIB = 1 << 20
+SECTOR = 512
 ALIGN = MIB
 # what is left free at the end: the backup table, and room for a replacement disk that
 # is a little smaller than its brother
@@ -175,8 +176,8 @@ def design(config: Config, facts: Facts) -> Layout:
         ),
         pool=config.pool,
         topology=config.topology,
-        ashift=max([12, *(d.physical_sector.bit_length() - 1 for d in everyone)]),
-        autotrim=not any(disk.rotational for disk in everyone),
+        ashift=max([12, *map(_shift, everyone)]),
+        autotrim=all(disk.rotational is False for disk in everyone),
         compression=config.compression,
         datasets=datasets(
             config.pool,
@@ -302,11 +303,16 @@ def _lay_out(
         serial=disk.serial,
         model=disk.model,
         size=disk.size,
-        sector=disk.logical_sector,
+        # a disk of which it is not known is refused
+        sector=disk.logical_sector or SECTOR,
         table_uuid=str(uuid.uuid5(seed, f"{index} table")),
         swap_uuid=str(uuid.uuid5(seed, f"{index} swap file system")),
         partitions=tuple(made),
     )
+
+
+def _shift(disk: BlockDevice) -> int:
+    return (disk.physical_sector or SECTOR).bit_length() - 1
 
 
 def _part_path(disk: str, number: int, part_uuid: str) -> str:

@@ -8,6 +8,7 @@ both from here, so that a remedy and what is written cannot differ.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from zfs_root_migrate.basics import BASICS, lacking_basics
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.model import (
     Copier,
@@ -27,6 +28,7 @@ from zfs_root_migrate.zfs_versions import (
     choose_zfs,
     fits,
     has_module,
+    installed_carrier,
     is_corrupting,
     made_for,
     read_version,
@@ -36,6 +38,8 @@ from zfs_root_migrate.zfs_versions import (
 MDADM, GRUB, DRACUT = "sys-fs/mdadm", "sys-boot/grub", "sys-kernel/dracut"
 RSYNC, INSTALLKERNEL = "net-misc/rsync", "sys-kernel/installkernel"
 DIST_KERNELS = ("sys-kernel/gentoo-kernel", "sys-kernel/gentoo-kernel-bin")
+# the USE flag with which linux-mod-r1.eclass signs modules
+SIGN = "modules-sign"
 # GRUB's directory for a firmware, and what Gentoo's GRUB_PLATFORMS calls it
 GRUB_PLATFORMS = {
     Firmware.BIOS: ("i386-pc", "pc"),
@@ -88,6 +92,7 @@ def needs(facts: Facts, config: Config) -> tuple[Need, ...]:
         _dracut(facts),
         *([_tool(facts, RSYNC, "rsync")] if config.copier is Copier.RSYNC else ()),
         _installkernel(facts),
+        *(_tool(facts, name, *BASICS[name]) for name in lacking_basics(facts)),
     ]
     return tuple(n for n in found if n.missing or n.rebuild or n.lacks)
 
@@ -156,25 +161,32 @@ def _dracut(facts: Facts) -> Need:
 
 
 def _grub(facts: Facts) -> Need:
-    directory, platform = GRUB_PLATFORMS[facts.boot.firmware]
+    platform = grub_platform(facts)
     package = facts.portage.package(GRUB)
     missing = not has_tools(facts, "grub-install", "grub-mkconfig")
-    # which firmware a tree will meet that does not run is not known
-    known = facts.elsewhere is None
-    wanted = (f"grub_platforms_{platform}",) if known else ()
-    if platform == "pc" and not _platforms(offered(package)):
+    wanted = (f"grub_platforms_{platform[1]}",) if platform else ()
+    if platform and platform[1] == "pc" and not _platforms(offered(package)):
         # the ebuild lets configure guess where none is set, and it guesses i386-pc
         wanted = ()
-    there = directory in facts.boot.grub_platforms
+    there = platform is None or platform[0] in facts.boot.grub_platforms
     return Need(
         package=GRUB,
         missing=missing,
-        rebuild=known and not missing and not there,
+        rebuild=not missing and not there,
         ebuild=offered(package),
         asked=is_asked(facts, package),
         candidate=package.candidate if package else None,
         lacks=_lacks(offered(package), wanted),
     )
+
+
+def grub_platform(facts: Facts) -> tuple[str, str] | None:
+    """Return GRUB's directory for this firmware, and its name in GRUB_PLATFORMS.
+
+    None where the firmware is not known: which one a tree will meet that does not run
+    is not, either.
+    """
+    return GRUB_PLATFORMS.get(facts.boot.firmware) if facts.elsewhere is None else None
 
 
 def _platforms(ebuild: Ebuild | None) -> list[str]:
@@ -257,7 +269,12 @@ def zfs_flags(facts: Facts) -> tuple[str, ...]:
     if facts.system.zfs_module and mine and mine[0].zfs_module is None:
         return ("rootfs",)
     dist = ("dist-kernel",) if uses_dist_kernel(facts) else ()
-    return ("rootfs", "initramfs", "modules", *dist)
+    carrier = installed_carrier(facts.portage)
+    by_portage = carrier is not None and SIGN in carrier.use
+    bare = not mine or mine[0].zfs_module is None or mine[0].zfs_signed is False
+    # a module that was signed in another way needs no flag
+    sign = (SIGN,) if facts.wants_signatures and (bare or by_portage) else ()
+    return ("rootfs", "initramfs", "modules", *dist, *sign)
 
 
 def _serves(facts: Facts, installed: Installed | None) -> bool:

@@ -31,6 +31,15 @@ def script_key(name: str, *args: str) -> str:
     return shlex.join(("script", name, *args))
 
 
+def part_key(path: str, offset: int, size: int) -> str:
+    """Return how a recording names a part of a file.
+
+    >>> part_key("/boot/vmlinuz", 514, 14)
+    '/boot/vmlinuz[514:528]'
+    """
+    return f"{path}[{offset}:{offset + size}]"
+
+
 class Reader(Protocol):
     """Read-only access to a system. Absence is an answer (None), never an error."""
 
@@ -42,6 +51,9 @@ class Reader(Protocol):
 
     def read(self, path: str) -> str | None:
         """Return a file's text, or None where it is not there or unreadable."""
+
+    def part(self, path: str, offset: int, size: int) -> str | None:
+        """Return a part of a file, which may be large; or None."""
 
     def names(self, path: str) -> tuple[str, ...] | None:
         """Return the sorted names in a directory, or None."""
@@ -69,6 +81,15 @@ class LiveReader:
         try:
             # no newline translation: /etc/hostid is four bytes, any may be \r
             return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+        except OSError:
+            return None
+
+    def part(self, path: str, offset: int, size: int) -> str | None:
+        """Return a part of a file, which may be large; or None."""
+        try:
+            with Path(path).open("rb") as stream:
+                stream.seek(offset)
+                return stream.read(size).decode("utf-8", "surrogateescape")
         except OSError:
             return None
 
@@ -139,6 +160,11 @@ class RecordingReader:
         """Return a file's text, or None where it is not there or unreadable."""
         return self.recording.files.setdefault(path, self.inner.read(path))
 
+    def part(self, path: str, offset: int, size: int) -> str | None:
+        """Return a part of a file, which may be large; or None."""
+        found = self.inner.part(path, offset, size)
+        return self.recording.files.setdefault(part_key(path, offset, size), found)
+
     def names(self, path: str) -> tuple[str, ...] | None:
         """Return the sorted names in a directory, or None."""
         return self.recording.directories.setdefault(path, self.inner.names(path))
@@ -172,6 +198,10 @@ class ReplayReader:
     def read(self, path: str) -> str | None:
         """Return the recorded text, or None."""
         return self.recording.files.get(path)
+
+    def part(self, path: str, offset: int, size: int) -> str | None:
+        """Return the recorded part of a file, or None."""
+        return self.recording.files.get(part_key(path, offset, size))
 
     def names(self, path: str) -> tuple[str, ...] | None:
         """Return the recorded names, or None."""

@@ -74,6 +74,12 @@ class RootReader:
         # a FIFO would be waited for
         return self._live.read(real) if real and Path(real).is_file() else None
 
+    def part(self, path: str, offset: int, size: int) -> str | None:
+        """Return a part of a file, which may be large; or None."""
+        real = self._outside(path)
+        readable = real is not None and Path(real).is_file()
+        return self._live.part(real, offset, size) if real and readable else None
+
     def names(self, path: str) -> tuple[str, ...] | None:
         """Return the sorted names in a directory, or None."""
         real = self._outside(path)

@@ -12,13 +12,16 @@ from enum import StrEnum
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.model import Ebuild, Facts, PlaceKind
 from zfs_root_migrate.needs import (
+    DIST_KERNELS,
     DRACUT,
     GRUB,
     INSTALLKERNEL,
     MDADM,
+    SIGN,
     Need,
     find_need,
     needs,
+    zfs_flags,
 )
 from zfs_root_migrate.paths import PORTAGE
 from zfs_root_migrate.quoting import quote
@@ -75,7 +78,8 @@ def use_wish(package: str, flags: tuple[str, ...]) -> Wish:
         topic=Topic.USE,
         package=package,
         line=f"{package} {' '.join(flags)}",
-        why=_USE.get(package, "the migration needs it"),
+        why=_USE.get(package, "the migration needs it")
+        + ("; this kernel loads signed modules only" if SIGN in flags else ""),
     )
 
 
@@ -200,13 +204,17 @@ def install_remedy(facts: Facts, config: Config, package: str) -> tuple[str, ...
             "do about it, is said by another finding.",
         )
     lines = together(facts, config, need)
+    signed = package in (ZFS, KMOD) and SIGN in zfs_flags(facts)
+    key = signing_key(facts) if signed else ()
     if not lines:
         return (
+            *key,
             f"{deed(facts, need).capitalize()}:",
             f"  {emerge_line((need.atom,))}",
         )
     named = [_FINDINGS[topic] for topic in dict.fromkeys(w.topic for w in lines)]
     return (
+        *key,
         *by_fix(
             facts,
             f"Portage needs a few lines first ({', '.join(named)}).",
@@ -215,6 +223,24 @@ def install_remedy(facts: Facts, config: Config, package: str) -> tuple[str, ...
         ),
         *by_hand(facts, lines),
         f"  {emerge_line((need.atom,))}",
+    )
+
+
+def signing_key(facts: Facts) -> tuple[str, ...]:
+    """Say which key Portage signs with, and what to do where nobody has that."""
+    mine = [k for k in facts.boot.kernels if k.release == facts.judged_kernel]
+    key = (mine[0].option("MODULE_SIG_KEY") if mine else None) or ""
+    path = "certs/signing_key.pem" if key in ("", "n") else key
+    binary = facts.portage.package(DIST_KERNELS[1])
+    own = (
+        "The key of sys-kernel/gentoo-kernel-bin is not here: where that one runs, use",
+        "sys-kernel/gentoo-kernel, or a kernel that knows a key of your own.",
+    )
+    return (
+        "This kernel loads signed modules only. The module is signed with the key that",
+        f"MODULES_SIGN_KEY names in make.conf, else with {quote(path)} of",
+        "the sources in /usr/src/linux; the kernel must know that key.",
+        *(own if binary and binary.installed else ()),
     )
 
 

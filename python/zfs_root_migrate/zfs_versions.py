@@ -76,9 +76,27 @@ def kernel_line(text: str | None) -> Version | None:
 def fits(carrier: Ebuild | Installed, release: str | None) -> bool | None:
     """Tell whether a package with the module is made for a kernel; None: not known.
 
-    >>> fits(Installed(cpv="sys-fs/zfs-2.4.3", linux_max="7.0"), "7.0.12-gentoo")
+    >>> zfs = Installed(cpv="sys-fs/zfs-2.4.3", linux_min="4.18", linux_max="7.0")
+    >>> fits(zfs, "7.0.12-gentoo"), fits(zfs, "7.1.0"), fits(zfs, "4.14.336")
+    (True, False, False)
+    """
+    return False if is_too_old(carrier, release) else reaches(carrier, release)
+
+
+def is_too_old(carrier: Ebuild | Installed, release: str | None) -> bool:
+    """Tell whether a kernel is known to be older than any the package is made for.
+
+    >>> is_too_old(Ebuild(cpv="sys-fs/zfs-2.4.3", linux_min="4.18"), "4.14.336")
     True
-    >>> fits(Ebuild(cpv="sys-fs/zfs-2.4.3", kernel_below="7.1"), "7.1.0-gentoo")
+    """
+    line, oldest = kernel_line(release), kernel_line(carrier.linux_min)
+    return line is not None and oldest is not None and line < oldest
+
+
+def reaches(carrier: Ebuild | Installed, release: str | None) -> bool | None:
+    """Tell whether a package goes up to a kernel, however old; None: not known.
+
+    >>> reaches(Ebuild(cpv="sys-fs/zfs-2.4.3", kernel_below="7.1"), "7.1.0-gentoo")
     False
     """
     line, newest = kernel_line(release), kernel_line(carrier.linux_max)

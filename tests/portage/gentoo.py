@@ -12,7 +12,10 @@ HEADER = "# Distributed under the terms of the GNU General Public License v2\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Ebuild:
-    """An ebuild; `kernel_max` is what ebuilds of kernel modules set, `body` shell."""
+    """An ebuild; ebuilds of kernel modules set `kernel_min` and `kernel_max`.
+
+    `body` is shell.
+    """
 
     cpv: str
     keywords: str = "amd64 ~arm64"
@@ -21,6 +24,7 @@ class Ebuild:
     slot: str = "0"
     rdepend: str = ""
     properties: str = ""
+    kernel_min: str = ""
     kernel_max: str = ""
     body: str = ""
 
@@ -36,8 +40,14 @@ class Ebuild:
         fields = {"EAPI": "8", "DESCRIPTION": f"{self.cpv} of the tests"}
         fields |= self.metadata
         lines = "".join(f'{name}="{value}"\n' for name, value in fields.items())
-        limit = f"MODULES_KERNEL_MAX={self.kernel_max}\n" if self.kernel_max else ""
-        return f"{HEADER}\n{lines}{limit}{self.body}"
+        limits = "".join(f"{name}={kernel}\n" for name, kernel in self.limits.items())
+        return f"{HEADER}\n{lines}{limits}{self.body}"
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """The variables that say for which kernels it is."""
+        limits = {"MIN": self.kernel_min, "MAX": self.kernel_max}
+        return {f"MODULES_KERNEL_{end}": at for end, at in limits.items() if at}
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -66,7 +76,8 @@ def package_of(cpv: str) -> str:
 
 
 _DIST_CAP = "dist-kernel-cap? ( dist-kernel? ( <virtual/dist-kernel-{} ) )"
-# the newest kernel of each version
+# the oldest kernel of them all, and the newest one of each version
+_OLDEST = "4.18"
 _LIMITS = {
     "2.2.8": "6.15",
     "2.2.10": "6.17",
@@ -100,6 +111,7 @@ def zfs(version: str, keywords: str = "amd64 arm64 ppc64") -> tuple[Ebuild, ...]
             licence="CDDL MIT debug? ( GPL-2+ )",
             slot=slot,
             rdepend=_DIST_CAP.format(_after(_LIMITS[version])),
+            kernel_min=_OLDEST,
             kernel_max=_LIMITS[version],
         ),
     )
@@ -116,6 +128,7 @@ def _whole(version: str, keywords: str) -> Ebuild:
         slot="0/7",
         rdepend=f"modules? ( {_DIST_CAP.format('7.1')} )",
         properties="live" if version == "9999" else "",
+        kernel_min=_OLDEST,
         kernel_max="7.0",
     )
 
@@ -174,6 +187,10 @@ TOOLS = (
         properties="live",
     ),
     Ebuild(cpv="net-misc/rsync-3.4.1-r2", iuse="acl ssl +xattr zstd", licence="GPL-3"),
+    Ebuild(cpv="sys-apps/coreutils-9.9-r1", iuse="acl caps gmp nls +openssl xattr"),
+    Ebuild(cpv="sys-apps/diffutils-3.12", iuse="nls verify-sig", licence="GPL-2"),
+    Ebuild(cpv="sys-apps/kmod-34.2", iuse="debug doc +lzma pkcs7 +tools +zlib +zstd"),
+    Ebuild(cpv="sys-fs/e2fsprogs-1.47.3", iuse="cron fuse nls static-libs +tools"),
     Ebuild(cpv="sys-apps/util-linux-2.41.3", iuse="caps cramfs nls pam +suid udev"),
     Ebuild(cpv="sys-apps/portage-3.0.79", iuse="build doc +native-extensions xattr"),
     Ebuild(cpv="sys-apps/systemd-257.9", iuse="boot +kmod pam policykit", slot="0/2"),

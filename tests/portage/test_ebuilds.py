@@ -29,6 +29,7 @@ def test_what_is_visible(portage, root):
     assert (best.obstacles, best.keyword, best.licences) == ((), None, ())
     assert (best.slot, best.repository, best.live) == ("0/7", "gentoo", False)
     assert (best.linux_max, best.kernel_below) == ("7.0", "7.1")
+    assert best.linux_min == "4.18"
     assert {"modules", "initramfs", "rootfs", "nls"} <= set(best.use) < set(best.iuse)
     assert "selinux" in best.iuse
     assert not [flag for flag in best.iuse if flag.startswith("python_targets")]
@@ -52,6 +53,8 @@ def test_live_ebuild(portage, root):
     assert (before.obstacles, before.keyword) == (("missing keyword",), "**")
     assert before.live
     assert before.linux_max is None
+    # which the eclass asks for whatever the version
+    assert before.linux_min == "4.18"
     tree.write_files(root, {KEYWORDS: "sys-fs/zfs **\n"})
     facts = portage.ask(root)
     assert package(facts, "sys-fs/zfs").candidate == "sys-fs/zfs-9999"

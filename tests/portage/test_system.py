@@ -16,7 +16,7 @@ from tests.portage.gentoo import EBUILDS, find, kernels, zfs
 from tests.portage.pythons import VERSIONS, python_with_portage
 from zfs_root_migrate.model import PlaceKind
 
-META = "Meta: 1\nName: zfs\nLinux-Maximum: {}\nLinux-Minimum: 4.18\n"
+META = "Meta: 1\nName: zfs\nLinux-Maximum: {}\nLinux-Minimum: {}\n"
 
 
 def snapshot(root):
@@ -36,10 +36,12 @@ def installed(facts, name):
 def test_configuration(portage, root):
     """Places and the profile are told as the system itself would call them."""
     text = 'DISTDIR="/data/dist"\nPKGDIR="/data/pkg"\nACCEPT_KEYWORDS="~amd64"\n'
-    tree.write_files(root, {"etc/portage/make.conf": text})
+    build = 'PORTAGE_TMPDIR="/data/build"\n'
+    tree.write_files(root, {"etc/portage/make.conf": text + build})
     facts = portage.ask(root)
     assert facts.reason is None
     assert (facts.distdir, facts.pkgdir) == ("/data/dist", "/data/pkg")
+    assert facts.tmpdir == "/data/build"
     assert facts.repository == "/var/db/repos/gentoo"
     assert (facts.profile, facts.profile_deprecated) == (tree.PROFILE, False)
     assert (facts.arch, facts.accept_keywords) == ("amd64", ("amd64", "~amd64"))
@@ -100,6 +102,7 @@ def test_installed_packages(portage, root):
     assert userland.repository == "gentoo"
     (modules,) = installed(facts, "sys-fs/zfs-kmod").values()
     assert (modules.use, modules.linux_max) == (("initramfs", "rootfs"), "7.0")
+    assert (userland.linux_min, modules.linux_min) == (None, "4.18")
     assert "dist-kernel" in modules.iuse
 
 
@@ -109,7 +112,7 @@ PACKERS = {"": bytes, ".bz2": bz2.compress, ".gz": gzip.compress, ".xz": lzma.co
 @pytest.mark.parametrize("suffix", [*PACKERS, ".zst"])
 def test_kernel_limit_from_meta(suffix, newest, root):
     """What the sources said counts more than what the ebuild did."""
-    text = META.format("7.2").encode()
+    text = META.format("7.2", "5.4").encode()
     if suffix == ".zst":
         if shutil.which("zstd") is None:
             pytest.skip("zstd is not installed")
@@ -121,25 +124,29 @@ def test_kernel_limit_from_meta(suffix, newest, root):
     doc = root / "usr/share/doc/zfs-2.4.3"
     doc.mkdir(parents=True)
     (doc / f"META{suffix}").write_bytes(data)
-    assert installed(newest.ask(root), "sys-fs/zfs")["2.4.3"].linux_max == "7.2"
+    one = installed(newest.ask(root), "sys-fs/zfs")["2.4.3"]
+    assert (one.linux_min, one.linux_max) == ("5.4", "7.2")
     (doc / f"META{suffix}").write_bytes(data[:5] if suffix else b"")
-    assert installed(newest.ask(root), "sys-fs/zfs")["2.4.3"].linux_max == "7.0"
+    one = installed(newest.ask(root), "sys-fs/zfs")["2.4.3"]
+    assert (one.linux_min, one.linux_max) == ("4.18", "7.0")
 
 
 def test_kernel_limit_of_a_live_version(newest, root):
     """The ebuild's number is not what was built: without META it is not known."""
     tree.install(root, find("sys-fs/zfs-9999"))
-    assert installed(newest.ask(root), "sys-fs/zfs")["9999"].linux_max is None
-    meta = {"usr/share/doc/zfs-9999/META": META.format("7.2")}
+    one = installed(newest.ask(root), "sys-fs/zfs")["9999"]
+    assert (one.linux_min, one.linux_max) == ("4.18", None)
+    meta = {"usr/share/doc/zfs-9999/META": META.format("7.2", "4.19")}
     tree.write_files(root, meta)
-    assert installed(newest.ask(root), "sys-fs/zfs")["9999"].linux_max == "7.2"
+    one = installed(newest.ask(root), "sys-fs/zfs")["9999"]
+    assert (one.linux_min, one.linux_max) == ("4.19", "7.2")
 
 
 def test_kernel_limit_of_zfs_kmod(newest, root):
     """Before 2.4 META is among the documents of the modules' package."""
     for ebuild in zfs("2.3.6"):
         tree.install(root, ebuild)
-    meta = {"usr/share/doc/zfs-kmod-2.3.6/META": META.format("6.18")}
+    meta = {"usr/share/doc/zfs-kmod-2.3.6/META": META.format("6.18", "4.18")}
     tree.write_files(root, meta)
     facts = newest.ask(root)
     assert installed(facts, "sys-fs/zfs-kmod")["2.3.6"].linux_max == "6.18"

@@ -99,8 +99,8 @@ def install(root: Path, ebuild: Ebuild, use: Iterable[str] = ()) -> Path:
             "COUNTER": "1\n",
         },
     )
-    limit = f'declare -- MODULES_KERNEL_MAX="{ebuild.kernel_max}"\n'
-    text = f'declare -- PN="x"\n{limit if ebuild.kernel_max else ""}'
+    declared = {"PN": "x"} | ebuild.limits
+    text = "".join(f'declare -- {n}="{value}"\n' for n, value in declared.items())
     (place / "environment.bz2").write_bytes(bz2.compress(text.encode()))
     return place
 

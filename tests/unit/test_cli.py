@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.checks.machines import base
 from tests.unit.fakes.machine import Machine
 from tests.unit.fakes.machines import MACHINES, WISHES, wished
 from tests.unit.fakes.world import Fate, SimulatedWorld
@@ -33,6 +34,7 @@ from zfs_root_migrate.errors import (
     UsageError,
     VerificationError,
 )
+from zfs_root_migrate.facts import dump_facts
 from zfs_root_migrate.finding import KINDS
 from zfs_root_migrate.journal import Lock
 from zfs_root_migrate.model import LinkGroup, Tree
@@ -650,6 +652,14 @@ def test_check_of_a_tree(capsys, tree):
     keys = {finding["key"] for finding in data["findings"]}
     assert {"not-looked-at", "tree-not-scanned", "initramfs-none"} <= keys
     assert data["verdict"] == "inhibited"
+
+
+def test_a_tree_with_nothing_to_mend(capsys, tmp_path):
+    """The status is 0, which is documented as no word about a machine."""
+    path = tmp_path / "facts.json"
+    path.write_text(dump_facts(replace(base(), elsewhere="/mnt/gentoo")))
+    status, out, _ = call(capsys, "check", "--facts", str(path), "--json")
+    assert (status, json.loads(out)["verdict"]) == (ExitStatus.DONE, "unknown")
 
 
 def test_scan_of_a_tree(capsys, tree):

@@ -154,7 +154,7 @@ def test_bash_options(bash, verb):
     ("words", "answer"),
     [
         (("--check", "--ex"), ["--explain"]),
-        (("check", "--explain", "kernel-too"), ["kernel-too-new"]),
+        (("check", "--explain", "kernel-too"), ["kernel-too-new", "kernel-too-old"]),
         (("check", "--explain", "--j"), ["--json"]),
         (("-p", "--fa"), ["--facts"]),
         (("list", "t"), ["target", "topology"]),
@@ -204,7 +204,7 @@ TYPED = {
     "list ": ["target", "topology", "layout"],
     "check --expl": ["--explain"],
     "--check --expl": ["--explain"],
-    "check --explain kernel-too": ["kernel-too-new"],
+    "check --explain kernel-too": ["kernel-too-new", "kernel-too-old"],
     "set ": SETTINGS,
     "set topology raid": ["raidz1", "raidz2", "raidz3"],
     "set --config x compression z": ["zstd"],

@@ -45,6 +45,21 @@ def test_absence_is_an_answer(tmp_path):
     assert reader.writable(missing)
 
 
+def test_a_part_of_a_file(tmp_path):
+    """Only that is read, also where it is binary; beyond the end there is nothing."""
+    path = tmp_path / "image"
+    path.write_bytes(b"\0\r\nHdrS\xff\xfe end")
+    reader = RecordingReader(LiveReader())
+    assert reader.part(str(path), 3, 6) == "HdrS\udcff\udcfe"
+    assert reader.part(str(path), 10, 99) == "end"
+    assert reader.part(str(path), 999, 1) == ""
+    assert reader.part(str(tmp_path), 0, 1) is None
+    assert reader.part(str(tmp_path / "none"), 0, 1) is None
+    replay = ReplayReader(reader.recording)
+    assert replay.part(str(path), 3, 6) == "HdrS\udcff\udcfe"
+    assert replay.part(str(path), 3, 5) is None
+
+
 def test_directories_and_links(tmp_path):
     """Names are sorted, links followed, loops are nothing."""
     for name in "ba":

@@ -58,6 +58,7 @@ def test_files_are_those_of_the_tree(tree):
     for path in ("/etc/os-release", "/etc/here", "/etc/dots", "//etc/../etc/here"):
         assert reader.read(path) == "ID=gentoo\n"
         assert reader.resolve(path) == "/etc/os-release"
+        assert reader.part(path, 3, 4) == "gent"
     assert reader.read("/usr/src/linux/.config") == "CONFIG_MODULES=y\n"
     assert reader.resolve("/usr/src/linux") == "/usr/src/linux-6.12"
     assert reader.resolve("/bin") == reader.resolve("/usr/bin") == "/usr/bin"
@@ -68,6 +69,7 @@ def test_files_are_those_of_the_tree(tree):
 def test_nothing_leads_out_of_the_tree(tree, name):
     """Links that would, loops, and what would be waited for, are absent."""
     assert RootReader(str(tree)).read(f"/etc/{name}") is None
+    assert RootReader(str(tree)).part(f"/etc/{name}", 0, 9) is None
 
 
 @pytest.mark.parametrize("top", ["proc", "sys", "dev", "run"])

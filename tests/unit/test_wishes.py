@@ -35,12 +35,15 @@ from tests.unit.checks.packages import (
     zfs_ebuild,
 )
 from tests.unit.checks.test_hostile_facts import mutated
+from zfs_root_migrate.basics import BASICS
 from zfs_root_migrate.checks import run_checks
+from zfs_root_migrate.checks.system import TOOL_ATOMS
 from zfs_root_migrate.errors import MigrateError
 from zfs_root_migrate.fix import fix_data, intent_text, plan_fix, spots_of
 from zfs_root_migrate.model import Copier, Firmware, Installed, Package
 from zfs_root_migrate.needs import find_need, needs
 from zfs_root_migrate.own_files import parse
+from zfs_root_migrate.portage_query import query_files
 from zfs_root_migrate.wishes import (
     FIX,
     Topic,
@@ -51,6 +54,9 @@ from zfs_root_migrate.wishes import (
 )
 
 ZFS, KMOD = "sys-fs/zfs", "sys-fs/zfs-kmod"
+BARE_KERNEL = replace(
+    base().boot.kernels[0], zfs_module=None, zfs_version=None, zfs_signed=None
+)
 NOTHING = without("zfs", "zpool", "mdadm", "rsync", "grub-install", "grub-mkconfig")
 
 
@@ -120,6 +126,24 @@ def test_everything_is_missing():
         "emerge --ask sys-fs/zfs sys-fs/mdadm sys-boot/grub sys-kernel/dracut && "
         "emerge --ask --oneshot net-misc/rsync"
     )
+
+
+def test_what_every_system_has_is_wanted_where_it_is_gone():
+    """Once, by its package; the finding and the one line name the same."""
+    mine = {tool: atom for atom, tools in BASICS.items() for tool in tools}
+    assert {t: atom for t, atom in TOOL_ATOMS.items() if atom in BASICS} == mine
+    assert set(BASICS) <= set(query_files.PACKAGES)
+    facts = without("modprobe", "modinfo", "cmp")(base())
+    assert emerge_words(facts, CONFIG) == ("sys-apps/diffutils", "sys-apps/kmod")
+    testing = ebuild("sys-apps/kmod-35", **TESTING)
+    facts = all_of(without("modprobe"), offer("sys-apps/kmod", testing))(base())
+    assert lines(facts) == {Topic.KEYWORDS: ["=sys-apps/kmod-35 ~amd64"]}
+    assert {"tool-missing", "package-keyword"} <= {
+        f.key for f in run_checks(facts, CONFIG)
+    }
+    # facts of an older version of this tool do not say
+    older = tuple(t for t in base().system.tools if t.name != "cmp")
+    assert emerge_words(system(tools=older)(base()), CONFIG) == ()
 
 
 def test_what_is_built_again_does_not_enter_the_world_file():
@@ -297,6 +321,40 @@ def test_dist_kernels_want_a_flag():
     dist = package(plain_package("sys-kernel/gentoo-kernel-bin-6.12.58"))(facts)
     assert lines(dist) == {Topic.USE: ["sys-fs/zfs dist-kernel"]}
     assert find_need(dist, CONFIG, ZFS).rebuild
+
+
+SIGNED = "sys-fs/zfs rootfs initramfs modules modules-sign"
+
+
+@pytest.mark.parametrize("key", [None, "n", "", "/root/mine.pem"])
+def test_a_kernel_that_wants_signatures(key):
+    """The first build is signed already, and with which key is said."""
+    option = () if key is None else (f"MODULE_SIG_KEY={key}",)
+    kernel = replace(BARE_KERNEL, options=option)
+    wanted = boot(enforces_signatures=True, kernels=(kernel,))
+    facts = all_of(wanted, system(zfs_module=None))(zfs_24("nls"))
+    there = key if key and key.startswith("/") else "certs/signing_key.pem"
+    assert lines(facts) == {Topic.USE: [SIGNED]}
+    said = " ".join(install_remedy(facts, CONFIG, ZFS))
+    assert "MODULES_SIGN_KEY names in make.conf" in said
+    assert there in said
+    assert "gentoo-kernel-bin" not in said
+    binary = package(plain_package("sys-kernel/gentoo-kernel-bin-6.12.58"))(facts)
+    assert "gentoo-kernel-bin" in " ".join(install_remedy(binary, CONFIG, ZFS))
+    for wish in wishes(facts, CONFIG):
+        assert wish.why.endswith("this kernel loads signed modules only")
+
+
+def test_where_a_module_needs_no_flag_to_be_signed():
+    """Not wanted by the kernel, or signed in another way; a flag is not lost again."""
+    all_on = ("rootfs", "initramfs", "modules")
+    assert lines(zfs_24(*all_on)) == {}
+    signed = replace(base().boot.kernels[0], zfs_signed=True)
+    wanted = boot(enforces_signatures=True, kernels=(signed,))
+    assert lines(wanted(zfs_24(*all_on))) == {}
+    assert lines(wanted(zfs_24(*all_on, "modules-sign", config=all_on))) == {
+        Topic.USE: ["sys-fs/zfs modules-sign"]
+    }
 
 
 def test_flags_of_the_module_before_24():

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import LATER, Finding, Severity
 from zfs_root_migrate.model import Facts, Firmware, Generator, Init
-from zfs_root_migrate.needs import DRACUT, GRUB, GRUB_PLATFORMS, is_asked
+from zfs_root_migrate.needs import DRACUT, GRUB, grub_platform, is_asked
 from zfs_root_migrate.wishes import install_remedy
 
 
@@ -21,6 +21,19 @@ class FirmwareUefi(Finding):
     severity = Severity.INHIBITOR
     title = "the machine starts by UEFI"
     unsupported = True
+
+
+class FirmwareUnknown(Finding):
+    """Whether a BIOS or UEFI firmware has started the machine is not known.
+
+    /sys/firmware/efi is there on UEFI. That it is missing proves a BIOS only where
+    /sys/firmware shows other things of the firmware; a container hides the directory,
+    and in a chroot /sys may not be mounted. The boot loader is made for one of the two.
+    """
+
+    key = "firmware-unknown"
+    severity = Severity.INHIBITOR
+    title = "how the machine was started is not known"
 
 
 class InitSystemd(Finding):
@@ -129,6 +142,16 @@ def check_firmware(facts: Facts, config: Config) -> Iterator[Finding]:
             why="The new disk would have no boot entry that this firmware finds.",
             remedy=(LATER,),
         )
+    elif facts.boot.firmware is Firmware.UNKNOWN:
+        yield FirmwareUnknown(
+            seen="/sys/firmware shows nothing",
+            why="Which boot loader this machine starts is not known.",
+            remedy=(
+                "Start from the booted system, not in a container, and with /sys:",
+                "  mount -t sysfs sysfs /sys",
+                "  zfs-root-migrate check",
+            ),
+        )
 
 
 def check_init(facts: Facts, config: Config) -> Iterator[Finding]:
@@ -183,13 +206,14 @@ def check_initramfs(facts: Facts, config: Config) -> Iterator[Finding]:
         )
 
 
-def _grub_remedy(facts: Facts, config: Config, use: str) -> tuple[str, ...]:
+def _grub_remedy(facts: Facts, config: Config) -> tuple[str, ...]:
     """Say how to get a GRUB with a platform, also where Portage could not be asked."""
-    if is_asked(facts, facts.portage.package(GRUB)):
+    platform = grub_platform(facts)
+    if platform is None or is_asked(facts, facts.portage.package(GRUB)):
         return install_remedy(facts, config, GRUB)
     return (
         "Ask for the platform of this machine, then build GRUB:",
-        f"  echo 'GRUB_PLATFORMS=\"${{GRUB_PLATFORMS}} {use}\"' >> "
+        f"  echo 'GRUB_PLATFORMS=\"${{GRUB_PLATFORMS}} {platform[1]}\"' >> "
         "/etc/portage/make.conf",
         f"  emerge --ask {GRUB}",
     )
@@ -198,8 +222,7 @@ def _grub_remedy(facts: Facts, config: Config, use: str) -> tuple[str, ...]:
 def check_grub(facts: Facts, config: Config) -> Iterator[Finding]:
     """Look at the boot loader."""
     wanted = ("grub-install", "grub-mkconfig")
-    platform, use = GRUB_PLATFORMS[facts.boot.firmware]
-    ask = _grub_remedy(facts, config, use)
+    platform, ask = grub_platform(facts), _grub_remedy(facts, config)
     missing = [t.name for t in facts.system.tools if t.name in wanted and not t.path]
     if missing:
         yield GrubMissing(
@@ -207,11 +230,10 @@ def check_grub(facts: Facts, config: Config) -> Iterator[Finding]:
             why="Without a boot loader nothing starts from the new disk.",
             remedy=ask,
         )
-    # the firmware of a tree that does not run is not known, nor is the platform then
-    elif facts.elsewhere is None and platform not in facts.boot.grub_platforms:
+    elif platform is not None and platform[0] not in facts.boot.grub_platforms:
         there = ", ".join(facts.boot.grub_platforms) or "none"
         yield GrubPlatformMissing(
-            seen=f"/usr/lib/grub/{platform} is not there; platforms: {there}",
+            seen=f"/usr/lib/grub/{platform[0]} is not there; platforms: {there}",
             why="grub-install cannot write a boot loader that this machine starts.",
             remedy=ask,
         )

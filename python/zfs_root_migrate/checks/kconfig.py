@@ -37,6 +37,7 @@ class Option:
 
 _BLOCK = "Enable the block layer"
 _MODULES = "Enable loadable module support"
+_INITRD = "General setup -> Initial RAM filesystem and RAM disk support"
 _DEFLATE = "Cryptographic API -> Compression -> Deflate"
 # what the new system needs in order to start, with an initramfs by dracut
 BOOT = (
@@ -49,7 +50,7 @@ BOOT = (
     Option(
         "BLK_DEV_INITRD",
         "y",
-        "General setup -> Initial RAM filesystem and RAM disk support",
+        _INITRD,
         "the initramfs would not be used",
     ),
     Option(
@@ -64,6 +65,18 @@ BOOT = (
         "File systems -> Pseudo filesystems -> Tmpfs virtual memory file system",
         "the initramfs would have no /run",
     ),
+    Option(
+        "BINFMT_SCRIPT",
+        "y",
+        "Executable file formats -> Kernel support for scripts starting with #!",
+        "the first program in dracut's initramfs is a script",
+    ),
+)
+TRIM = Option(
+    "TRIM_UNUSED_KSYMS",
+    "n",
+    f"{_MODULES} -> Trim unused exported kernel symbols",
+    "symbols that ZFS uses would be missing",
 )
 # what the module must find: CONFIG_CHECK of the ebuild, linux-mod-r1.eclass, and
 # config/kernel-config-defined.m4 of OpenZFS
@@ -76,12 +89,7 @@ MODULE = (
     Option(
         "ZLIB_INFLATE", "m", _DEFLATE, "ZFS compresses with zlib", "CRYPTO_DEFLATE"
     ),
-    Option(
-        "TRIM_UNUSED_KSYMS",
-        "n",
-        f"{_MODULES} -> Trim unused exported kernel symbols",
-        "symbols that ZFS uses would be missing",
-    ),
+    TRIM,
     Option(
         "DEBUG_LOCK_ALLOC",
         "n",
@@ -96,7 +104,13 @@ MODULE = (
         "the ebuild refuses to work with it",
     ),
 )
-# the driver of ext4 can do it, too
+# the driver of ext4 can do it, too; menuconfig shows that option below the driver only
+EXT4 = Option(
+    "EXT4_FS",
+    "m",
+    "File systems -> The Extended 4 (ext4) filesystem",
+    "the new /boot is ext2",
+)
 EXT2 = Option(
     "EXT2_FS",
     "m",
@@ -106,11 +120,24 @@ EXT2 = Option(
 )
 
 
+# what unpacks an initramfs, the commonest first
+UNPACKERS = tuple(
+    Option(
+        f"RD_{kind.upper()}",
+        "y",
+        f"{_INITRD} -> Support initial ramdisk/ramfs compressed using {kind}",
+        "dracut compresses the initramfs",
+    )
+    for kind in ("gzip", "bzip2", "lzma", "xz", "lzo", "lz4", "zstd")
+)
+
+
 class KernelOptionMissing(Finding):
     """The kernel lacks an option that the new system needs in order to start.
 
     The new disk has a GPT; the root is found by an initramfs, which needs devtmpfs and
-    tmpfs; /boot is ext2, read with the driver of ext2 or of ext4.
+    tmpfs, and whose first program is a script; /boot is ext2, read with the driver of
+    ext2 or of ext4.
     """
 
     key = "kernel-option-missing"
@@ -142,12 +169,39 @@ class KernelOptionRebuild(Finding):
     title = "the ZFS module could not be built again"
 
 
+class KernelSymbolsTrimmed(Finding):
+    """The kernel keeps only symbols that it uses itself or that a list names.
+
+    CONFIG_TRIM_UNUSED_KSYMS leaves out what no module of the kernel's own uses, and ZFS
+    uses more than they do. UNUSED_KSYMS_WHITELIST names a file with what is kept all
+    the same, so the eclass only warns (Gentoo bug 759238). Whether the file has all
+    that ZFS uses is seen when the module is built.
+    """
+
+    key = "kernel-symbols-trimmed"
+    severity = Severity.WARNING
+    title = "the kernel may lack symbols that ZFS uses"
+
+
+class KernelUnpacksNothing(Finding):
+    """The kernel was made without any of the ways to unpack an initramfs.
+
+    CONFIG_RD_GZIP and its like are on unless somebody switches them off. dracut
+    compresses the initramfs unless its configuration has `compress="cat"`; a kernel
+    that cannot unpack it ends with a panic.
+    """
+
+    key = "kernel-unpacks-nothing"
+    severity = Severity.WARNING
+    title = "the kernel cannot unpack a compressed initramfs"
+
+
 class KernelConfigUnknown(Finding):
     """How the running kernel was configured could not be read.
 
     It is looked for in /proc/config.gz, in /boot, in /lib/modules, and in
     /usr/src/linux if those are this kernel's sources. What the new system needs of the
-    kernel could then not be checked: GPT, initramfs, devtmpfs, tmpfs, ext2.
+    kernel could then not be checked: GPT, initramfs, devtmpfs, tmpfs, scripts, ext2.
     """
 
     key = "kernel-config-unknown"
@@ -174,27 +228,36 @@ def check_kernel_options(facts: Facts, config: Config) -> Iterator[Finding]:
         return
     boot = [option for option in BOOT if not option.holds(kernel)]
     if not _reads_ext2(kernel):
-        boot.append(EXT2)
+        boot += [EXT2] if EXT4.holds(kernel) else [EXT4, EXT2]
     if boot:
         yield _finding(KernelOptionMissing, kernel, boot, "The machine would not start")
+    unpacks = any(kernel.option(option.name) != "n" for option in UNPACKERS)
+    if kernel.option("BLK_DEV_INITRD") == "y" and not unpacks:
+        first = list(UNPACKERS[:1])
+        yield _finding(KernelUnpacksNothing, kernel, first, "It would not be unpacked")
     module = forbidding(kernel)
+    has_one = kernel.zfs_module is not None or facts.system.zfs_module is not None
+    if not TRIM.holds(kernel) and TRIM not in module and not has_one:
+        yield _finding(KernelSymbolsTrimmed, kernel, [TRIM], "The build may stop")
     if module:
-        has_one = kernel.zfs_module is not None or facts.system.zfs_module is not None
         kind = KernelOptionRebuild if has_one else KernelOptionModule
         yield _finding(kind, kernel, module, "The build stops")
 
 
 def forbidding(kernel: Kernel | None) -> list[Option]:
     """Return the options with which no ZFS module can be built."""
-    return [o for o in MODULE if not o.holds(kernel)] if kernel else []
+    if kernel is None:
+        return []
+    # as linux-mod-r1.eclass judges it: with a list of exceptions it is no error
+    excepted = kernel.option("UNUSED_KSYMS_WHITELIST") not in (None, "", "n")
+    wrong = [option for option in MODULE if not option.holds(kernel)]
+    return [option for option in wrong if option is not TRIM or not excepted]
 
 
 def _reads_ext2(kernel: Kernel) -> bool:
     """Tell whether ext2 is there, by its own driver or by that of ext4."""
-    by_ext4 = kernel.option("EXT4_FS") in ("y", "m")
-    return EXT2.holds(kernel) or (
-        by_ext4 and kernel.option("EXT4_USE_FOR_EXT2") == "y"
-    )
+    by_ext4 = kernel.option("EXT4_USE_FOR_EXT2") == "y"
+    return EXT2.holds(kernel) or (by_ext4 and kernel.option("EXT4_FS") in ("y", "m"))
 
 
 def _finding(

@@ -1,11 +1,12 @@
 """Checks of the kernels: the one that runs, the others, and their sources."""
 
+import re
 from collections.abc import Iterator
 
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts, Kernel
-from zfs_root_migrate.zfs_versions import fits, installed_carrier
+from zfs_root_migrate.zfs_versions import installed_carrier, reaches
 
 
 class BootNotMounted(Finding):
@@ -55,6 +56,20 @@ class KernelImageMissing(Finding):
     key = "kernel-image-missing"
     severity = Severity.INHIBITOR
     title = "the running kernel has no image in /boot"
+
+
+class KernelImageDiffers(Finding):
+    """The image of the running kernel in /boot is of another build than what runs.
+
+    Either it was built again since the machine was started, under the same name; or
+    /boot is not what the boot loader reads: a kernel that was installed while /boot was
+    not mounted lies below the mount point, and the old one is started with new modules.
+    The new system starts with the image that is in /boot now.
+    """
+
+    key = "kernel-image-differs"
+    severity = Severity.WARNING
+    title = "the kernel in /boot is not the one that runs"
 
 
 class KernelsWithoutZfs(Finding):
@@ -154,6 +169,7 @@ def check_kernel(facts: Facts, config: Config) -> Iterator[Finding]:
         return
     if kernel.image is None and not unmounted:
         yield _no_image(release)
+    yield from _other_build(facts, kernel)
     if not kernel.raid1:
         yield _no_raid1(kernel)
     yield from _other_kernels(facts, kernel)
@@ -170,6 +186,34 @@ def _no_image(release: str) -> Finding:
             "  reboot",
         ),
     )
+
+
+def _other_build(facts: Facts, kernel: Kernel) -> Iterator[Finding]:
+    runs_now = build_of(facts.boot.running_version or "")
+    in_boot = build_of(kernel.image_version or "")
+    if runs_now and in_boot and runs_now != in_boot:
+        yield KernelImageDiffers(
+            seen=f"{kernel.image} is {' '.join(in_boot)}; {' '.join(runs_now)} runs",
+            why="The new system would start with a kernel that was not tried here.",
+            remedy=(
+                "If it was built again since, start it; if this comes up again, see",
+                "whether the boot loader reads another /boot:",
+                "  reboot",
+                "  findmnt /boot",
+            ),
+        )
+
+
+def build_of(text: str) -> tuple[str, str] | None:
+    """Return the release, and number and time of the build, from a kernel's own words.
+
+    >>> build_of("Linux version 6.12.31 (root@x) (gcc 14) #2 SMP Mon Jun 2")
+    ('6.12.31', '#2 SMP Mon Jun 2')
+    >>> build_of("6.12.31 (root@x) #1 SMP Sun Jun 1"), build_of("")
+    (('6.12.31', '#1 SMP Sun Jun 1'), None)
+    """
+    found = re.match(r"(?:Linux version )?(\S+) .*?(#\d.*)", text)
+    return (found[1], found[2].strip()) if found else None
 
 
 def _no_raid1(kernel: Kernel) -> Finding:
@@ -202,7 +246,7 @@ def _other_kernels(facts: Facts, running: Kernel) -> Iterator[Finding]:
         for kernel in facts.boot.kernels
         if kernel.zfs_module is None
         and kernel is not running
-        and not (carrier and fits(carrier, kernel.release) is False)
+        and not (carrier and reaches(carrier, kernel.release) is False)
     ]
     if others and running.zfs_module is not None:
         yield KernelsWithoutZfs(
@@ -276,5 +320,5 @@ def _serve(facts: Facts, release: str) -> bool:
     return (
         release == mine
         or (release in ready and mine in ready)
-        or (carrier is not None and fits(carrier, release) is False)
+        or (carrier is not None and reaches(carrier, release) is False)
     )

@@ -85,6 +85,20 @@ class HostidNew(Finding):
     title = "a hostid will be made"
 
 
+class HostidDiffers(Finding):
+    """The option spl_hostid names another hostid than /etc/hostid.
+
+    A pool is made for the hostid that the kernel's module has: that of the option,
+    where there is one (on the kernel's command line, or in modprobe.d). Programs and
+    an initramfs look at /etc/hostid. Where the two differ, the pool may be taken for
+    another machine's after a crash, and the boot stops (openzfs/zfs#8059, #8283).
+    """
+
+    key = "hostid-differs"
+    severity = Severity.WARNING
+    title = "two hostids are set"
+
+
 def check_pools(facts: Facts, config: Config) -> Iterator[Finding]:
     """Look for other pools of the new pool's name."""
     pools = facts.storage.pools
@@ -175,3 +189,51 @@ def check_hostid(facts: Facts, config: Config) -> Iterator[Finding]:
                 "  mv /etc/hostid /etc/hostid.bad",
             ),
         )
+    yield from _other_hostid(facts, hostid)
+
+
+def _other_hostid(facts: Facts, hostid: str | None) -> Iterator[Finding]:
+    """Compare /etc/hostid with what the module is told; 0 is as if nothing were."""
+    named = [
+        (number, place)
+        for text, place in _options(facts)
+        if (number := read_hostid(text)) and f"{number:08x}" != hostid
+    ]
+    if named:
+        number, place = named[-1]
+        yield HostidDiffers(
+            seen=f"{place} sets {number:08x}, /etc/hostid "
+            + (f"holds {hostid}" if hostid else "is not there"),
+            why="The pool may be taken for another machine's at boot (zfs#8059).",
+            remedy=(
+                "Make them the same; or take the option away, if no pool needs it:",
+                f"  zgenhostid -f {number:08x}",
+            ),
+        )
+
+
+def _options(facts: Facts) -> Iterator[tuple[str, str]]:
+    """Return each value of spl_hostid and where it stands, the one that counts last."""
+    boot = facts.boot
+    if boot.spl_hostid and boot.spl_hostid_file:
+        yield boot.spl_hostid, boot.spl_hostid_file
+    for word in boot.cmdline.split():
+        found = re.fullmatch(r"(spl\.)?spl_hostid=(\S+)", word)
+        if found:
+            # dracut reads the short form as zgenhostid does: hexadecimal in any case
+            bare = not found[1] and not found[2].startswith("0x")
+            text = f"0x{found[2]}" if bare else found[2]
+            yield text, f"{found[0]} on the kernel command line"
+
+
+def read_hostid(text: str) -> int | None:
+    """Return the number that the kernel reads: decimal, octal or hexadecimal.
+
+    >>> read_hostid("0x1badcafe") == read_hostid("464374526"), read_hostid("x")
+    (True, None)
+    """
+    try:
+        number = int(text, 8 if re.fullmatch(r"0[0-7]+", text) else 0)
+    except ValueError:
+        return None
+    return number if 0 <= number < 1 << 32 else None

@@ -94,8 +94,9 @@ class FstabNotMounted(Finding):
 class MountStays(Finding):
     """A mounted file system stays where it is and is not copied.
 
-    It is on another disk or on the network; its line in /etc/fstab is kept, so the new
-    system mounts it as well.
+    It is on another disk, on the network, on a CD, or in an image that is mounted
+    (loop); its line in /etc/fstab is kept, so the new system mounts it as well. The
+    image itself is copied where it is a file among what is copied.
     """
 
     key = "mount-stays"
@@ -150,6 +151,7 @@ def check_elsewhere(facts: Facts, config: Config) -> Iterator[Finding]:
                 why="It would be mounted over the new pool's datasets and hide them.",
                 remedy=(f"Move {mount.target} to the root's disk first.",),
             )
+    staying += [m for m, _ in topology.left_out(facts.storage) if _is_image(facts, m)]
     if staying:
         yield MountStays(
             seen=", ".join(f"{m.target} ({m.source})" for m in staying),
@@ -157,6 +159,11 @@ def check_elsewhere(facts: Facts, config: Config) -> Iterator[Finding]:
             remedy=(),
         )
     yield from _old_disk(facts, config)
+
+
+def _is_image(facts: Facts, mount: Mount) -> bool:
+    device = topology.find_device(facts.storage, mount.device or mount.source)
+    return device is not None and device.kind in ("loop", "rom")
 
 
 def _old_disk(facts: Facts, config: Config) -> Iterator[Finding]:

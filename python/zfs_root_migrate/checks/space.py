@@ -114,6 +114,31 @@ class SectorSizesDiffer(Finding):
     title = "the disks differ in sector size"
 
 
+class GeometryUnknown(Finding):
+    """The size of sectors of a disk is not known, or whether it can be written.
+
+    The pool is made for the largest sectors of its disks, which cannot be changed later
+    (openzfs/zfs#6975, #16292), and the partition table counts in sectors. lsblk tells
+    what the kernel shows in /sys; in a container it may show nothing.
+    """
+
+    key = "geometry-unknown"
+    severity = Severity.INHIBITOR
+    title = "the sectors of a disk are not known"
+
+
+class DiskKindUnknown(Finding):
+    """Whether a chosen disk turns, or can be taken out, is not known.
+
+    A pool on a disk that may turn is made without autotrim. A disk that can be taken
+    out stops the system when it is.
+    """
+
+    key = "disk-kind-unknown"
+    severity = Severity.WARNING
+    title = "what kind a chosen disk is is not known"
+
+
 def check_space(facts: Facts, config: Config) -> Iterator[Finding]:
     """Compare what is copied with what the layout makes room for."""
     mounts = [m for m in copied(facts, config) if m.target != "/boot"]
@@ -201,18 +226,51 @@ def check_geometry(facts: Facts, config: Config) -> Iterator[Finding]:
             why="All are used as if they were as small as the smallest one.",
             remedy=_unjoin(config),
         )
+    bios = facts.boot.firmware is Firmware.BIOS
     for disk in targets(facts, config):
-        if disk.logical_sector != 512 and facts.boot.firmware is Firmware.BIOS:
+        if disk.logical_sector not in (None, 512) and bios:
             yield Target4kn(
                 seen=f"{disk.name} has sectors of {disk.logical_sector} bytes",
                 why="A BIOS cannot boot from it.",
                 remedy=("Choose a disk with sectors of 512 bytes:", LIST),
             )
-    if len({disk.logical_sector for disk in everyone}) > 1:
+    yield from _not_told(facts, config)
+    if len({disk.logical_sector for disk in everyone} - {None}) > 1:
         yield SectorSizesDiffer(
             seen=", ".join(f"{d.name} has {d.logical_sector}" for d in everyone),
             why="The pool is made for the larger; tables cannot be copied by hand.",
             remedy=("Take disks of one kind if you can:", LIST),
+        )
+
+
+def _not_told(facts: Facts, config: Config) -> Iterator[Finding]:
+    """Name what lsblk does not tell of the disks."""
+    chosen = targets(facts, config)
+    sectors, kinds = [], []
+    for disk in _members(facts, config):
+        values = {
+            "the logical sector size": disk.logical_sector,
+            "the physical sector size": disk.physical_sector,
+        }
+        if disk in chosen:
+            values["whether it is read-only"] = disk.read_only
+        sectors += [f"{n} of {disk.name}" for n, v in values.items() if v is None]
+    for disk in chosen:
+        values = {"it turns": disk.rotational, "it is removable": disk.removable}
+        kinds += [f"{disk.name}: whether {n}" for n, v in values.items() if v is None]
+    columns = "NAME,LOG-SEC,PHY-SEC,RO,ROTA,RM"
+    look = ("See what the kernel says of it:", f"  lsblk --output {columns}")
+    if sectors:
+        yield GeometryUnknown(
+            seen="not known: " + ", ".join(sectors),
+            why="Table and pool would be made for sectors that are guessed.",
+            remedy=(*look, "If that is empty as well, choose another disk:", LIST),
+        )
+    if kinds:
+        yield DiskKindUnknown(
+            seen="not known: " + ", ".join(kinds),
+            why="The pool is made as for a disk that turns.",
+            remedy=look,
         )
 
 

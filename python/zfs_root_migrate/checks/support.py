@@ -20,6 +20,7 @@ from zfs_root_migrate.zfs_versions import (
     kernel_line,
     made_for,
     newest_line,
+    reaches,
     version_of,
 )
 
@@ -98,19 +99,19 @@ def check_support(facts: Facts, config: Config) -> Iterator[Finding]:
         yield from _not_installed(facts)
         return
     carrier, release = installed_carrier(facts.portage), facts.judged_kernel
-    if carrier is None or fits(carrier, release) is None:
+    if carrier is None or reaches(carrier, release) is None:
         package = facts.portage.package(ZFS)
         # where its module is a package that is missing, another finding says so
         if release and (carrier or not (package and package.installed)):
             yield _range_unknown(facts, carrier)
         return
-    if not fits(carrier, release):
+    if not reaches(carrier, release):
         yield _too_new(facts, config, carrier)
     yield from _later_kernels(facts, carrier)
 
 
 def explains_missing_module(facts: Facts) -> bool:
-    """Tell whether kernel-too-new says why there is no module."""
+    """Tell whether kernel-too-new or kernel-too-old says why there is no module."""
     carrier = installed_carrier(facts.portage)
     return carrier is not None and fits(carrier, facts.judged_kernel) is False
 
@@ -131,11 +132,13 @@ def _not_installed(facts: Facts) -> Iterator[Finding]:
         return
     every = [c for c in choices(facts.portage) if all(map(can_be_accepted, c.ebuilds))]
     lines = {line: c for c in every if (line := newest_line(c.kmod or c.zfs))}
-    if lines:
+    mine = kernel_line(facts.judged_kernel)
+    # what is older than all of them is another check's
+    if lines and mine and max(lines) < mine:
         best = max(lines)
         yield KernelTooNew(
             seen=f"{runs(facts)}; the newest one that any ZFS in the repositories is "
-            f"made for is {_show(best)} ({lines[best].zfs.cpv})",
+            f"made for is {show_line(best)} ({lines[best].zfs.cpv})",
             why="Portage would refuse to build ZFS for this kernel.",
             remedy=_other_kernel(facts, best),
         )
@@ -159,7 +162,8 @@ def _too_new(facts: Facts, config: Config, carrier: Installed) -> Finding:
     built = kernel is not None and kernel.zfs_module is not None
     kind = KernelBeyondRange if built else KernelTooNew
     return kind(
-        seen=f"{runs(facts)}; {carrier.cpv} is made for kernels up to {_show(limit)}",
+        seen=f"{runs(facts)}; {carrier.cpv} is made for kernels up to "
+        f"{show_line(limit)}",
         why="OpenZFS calls this experimental and warns of the loss of data."
         if built
         else "There is no ZFS module for this kernel, and none can be built.",
@@ -174,18 +178,19 @@ def _newer_zfs(facts: Facts, config: Config) -> tuple[str, ...]:
         return ()
     limit = newest_line(chosen.kmod or chosen.zfs) or ()
     return (
-        f"Update ZFS: {chosen.zfs.cpv} is made for kernels up to {_show(limit)}.",
+        f"Update ZFS: {chosen.zfs.cpv} is made for kernels up to {show_line(limit)}.",
         *install_remedy(facts, config, ZFS),
     )
 
 
-def _show(line: Version) -> str:
+def show_line(line: Version) -> str:
+    """Write what a kernel's release is compared with."""
     return ".".join(map(str, line))
 
 
 def _after(line: Version) -> str:
     """Return the first kernel that is too new: after 7.0 comes 7.1."""
-    return _show((*line[:-1], line[-1] + 1))
+    return show_line((*line[:-1], line[-1] + 1))
 
 
 def _other_kernel(facts: Facts, limit: Version) -> tuple[str, ...]:
@@ -206,10 +211,10 @@ def _other_kernel(facts: Facts, limit: Version) -> tuple[str, ...]:
             "  reboot",
         )
     else:
-        package = _kernel_packages(facts)[0]
+        package = kernel_packages(facts)[0]
         build = ("Build and install that one as usual, then:",)
         ways = (
-            f"Install a kernel up to {_show(limit)} and start that one. This keeps",
+            f"Install a kernel up to {show_line(limit)} and start that one. This keeps",
             "newer ones away until ZFS has caught up:",
             *mask(facts, limit),
             f"  emerge --ask {package}",
@@ -231,9 +236,9 @@ def _wait(facts: Facts) -> tuple[str, ...]:
     wanted = kernel_line(release) or ()
     out = [v for v, most in UPSTREAM.items() if (kernel_line(most) or ()) >= wanted]
     what = (
-        f"sys-fs/zfs {' or '.join(out)}, which support {_show(wanted)}"
+        f"sys-fs/zfs {' or '.join(out)}, which support {show_line(wanted)}"
         if out
-        else f"a ZFS that supports {_show(wanted)}; none is known here"
+        else f"a ZFS that supports {show_line(wanted)}; none is known here"
     )
     return (
         f"Or wait for {what}. To look again:",
@@ -242,7 +247,8 @@ def _wait(facts: Facts) -> tuple[str, ...]:
     )
 
 
-def _kernel_packages(facts: Facts) -> tuple[str, ...]:
+def kernel_packages(facts: Facts) -> tuple[str, ...]:
+    """Return the packages that this machine has its kernels from."""
     known = (facts.portage.package(name) for name in KERNELS)
     found = tuple(p.name for p in known if p is not None and p.installed)
     return found or KERNELS[:1]
@@ -250,34 +256,42 @@ def _kernel_packages(facts: Facts) -> tuple[str, ...]:
 
 def mask(facts: Facts, limit: Version) -> tuple[str, ...]:
     """Return the commands that keep kernels back which are newer than a limit."""
-    lines = (f">={name}-{_after(limit)}" for name in _kernel_packages(facts))
+    lines = (f">={name}-{_after(limit)}" for name in kernel_packages(facts))
     added = [c for line in lines for c in append(facts, MASK, "zfs", line)]
     return tuple(dict.fromkeys(added))
+
+
+_OLDER_SOURCES = (
+    "Choose older sources:",
+    "  eselect kernel list",
+    "  eselect kernel set NUMBER",
+)
 
 
 def _later_kernels(facts: Facts, carrier: Ebuild | Installed) -> Iterator[Finding]:
     """Look at the kernels that will run after this one."""
     boot, mine = facts.boot, release_key(facts.judged_kernel)
-    newer = [
+    there = [
         f"{kernel.release} is installed"
         for kernel in boot.kernels
         if release_key(kernel.release) > mine
         and kernel.zfs_module is None
-        and fits(carrier, kernel.release) is False
+        and reaches(carrier, kernel.release) is False
     ]
     made = boot.sources_release or ""
-    if release_key(made) > mine and fits(carrier, made) is False:
-        newer.append(f"/usr/src/linux is {made}")
+    chosen = release_key(made) > mine and reaches(carrier, made) is False
+    sources = [f"/usr/src/linux is {made}"] if chosen else []
     limit = newest_line(carrier) or ()
-    if newer:
+    if there or chosen:
+        seen = "; ".join((*there, *sources))
         yield NextKernelTooNew(
-            seen=f"{'; '.join(newer)}; {carrier.cpv} goes up to {_show(limit)}",
+            seen=f"{seen}; {carrier.cpv} goes up to {show_line(limit)}",
             why="No ZFS is built for it, and it would not find the new root at boot.",
             remedy=(
-                "Keep such kernels away, remove the one that is there, and choose",
-                "older sources:",
+                "Keep such kernels away until there is a ZFS for them:",
                 *mask(facts, limit),
-                "  eselect kernel list",
+                *(("Remove the one that is installed.",) if there else ()),
+                *(_OLDER_SOURCES if chosen else ()),
             ),
         )
     else:
@@ -296,12 +310,12 @@ def _update(
             continue
         version = version_of(package.candidate)
         held = capped and name in DIST_KERNELS
-        if fits(carrier, version) is False and not held:
+        if reaches(carrier, version) is False and not held:
             coming.append(package.candidate)
     if coming:
         yield KernelUpdateTooNew(
             seen=f"Portage would install {' and '.join(coming)}; {carrier.cpv} goes up "
-            f"to {_show(limit)}",
+            f"to {show_line(limit)}",
             why="ZFS cannot be built for that kernel, and the root would not be found.",
             remedy=(
                 "Keep such kernels away until there is a ZFS for them:",

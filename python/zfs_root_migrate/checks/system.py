@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from zfs_root_migrate.checks.loader import holding
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Copier, Facts
@@ -180,11 +181,28 @@ def check_machine(facts: Facts, config: Config) -> Iterator[Finding]:
             remedy=("Nothing can be done about it: this version is for x86_64.",),
         )
     if 0 < system.memory < 2 * GIB:
+        builds = _builds_in_memory(facts)
         yield MemoryLow(
-            seen=f"{system.memory >> 20} MiB of memory",
+            seen=f"{system.memory >> 20} MiB of memory"
+            + (f", and Portage builds in {builds}, in memory" if builds else ""),
             why="Copying competes with everything else (zfs#1469, #2611).",
-            remedy=("Stop what is not needed, and build nothing while copying.",),
+            remedy=(
+                "Stop what is not needed, and build nothing while copying.",
+                *((_TMPDIR,) if builds else ()),
+            ),
         )
+
+
+_TMPDIR = "To build elsewhere, set PORTAGE_TMPDIR in make.conf to a place on a disk."
+
+
+def _builds_in_memory(facts: Facts) -> str | None:
+    """Return the directory that packages are built in, where that is in memory."""
+    if facts.portage.tmpdir is None:
+        return None
+    path = f"{facts.portage.tmpdir.rstrip('/')}/portage"
+    mount = holding(facts, path)
+    return path if mount and mount.fs_type in ("tmpfs", "ramfs") else None
 
 
 def is_foreign(facts: Facts) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from zfs_root_migrate.environments import Image
 from zfs_root_migrate.facts.kernel import (
@@ -10,6 +11,7 @@ from zfs_root_migrate.facts.kernel import (
     gather_configs,
     gather_enforcement,
     gather_lockdown,
+    gather_spl_hostid,
 )
 from zfs_root_migrate.model import (
     Boot,
@@ -40,6 +42,8 @@ _LOADER_INFO = (
 _SECURE_BOOT = (
     "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 )
+# from the magic to the place of the version
+_HEADER, _HEADER_SIZE = 0x202, 0x20E + 2 - 0x202
 _GRUB_PLATFORM = re.compile(r"[a-z0-9_]+-(pc|efi|ieee1275|coreboot|xen|emu|qemu)")
 
 Files = Mapping[str, str]
@@ -50,20 +54,26 @@ def gather_boot(reader: Reader, storage: Storage, tools: Iterable[Tool]) -> Boot
     programs = {tool.name for tool in tools if tool.path is not None}
     cmdline = (reader.read("/proc/cmdline") or "").strip()
     running = (reader.read("/proc/sys/kernel/osrelease") or "").strip()
-    uefi = reader.names("/sys/firmware/efi") is not None
+    firmware = gather_firmware(reader)
+    uefi = firmware is Firmware.UEFI
     files = _boot_files(reader)
     installed = reader.names(MODULES) or ()
     releases = sorted({*installed, *_releases(files)})
     settings = gather_configs(reader, releases, running, files)
     mine = settings.configs.get(running)
     lockdown = gather_lockdown(reader)
+    spl_hostid, spl_hostid_file = gather_spl_hostid(reader)
+    kernels = [
+        _kernel(reader, release, files, settings.configs.get(release), installed)
+        for release in releases
+    ]
     return Boot(
-        firmware=Firmware.UEFI if uefi else Firmware.BIOS,
+        firmware=firmware,
         running_kernel=running,
         cmdline=cmdline,
         kernels=tuple(
-            _kernel(reader, release, files, settings.configs.get(release), installed)
-            for release in releases
+            _with_version(reader, kernel) if kernel.release == running else kernel
+            for kernel in kernels
         ),
         generators=tuple(g for g in Generator if g.value in programs),
         grub_default=reader.read("/etc/default/grub"),
@@ -75,6 +85,7 @@ def gather_boot(reader: Reader, storage: Storage, tools: Iterable[Tool]) -> Boot
         hostid=parse_hostid(reader.read("/etc/hostid")),
         resume_image=find_resume_image(storage),
         loader=gather_loader(reader, cmdline, uefi=uefi),
+        running_version=(reader.read("/proc/version") or "").strip() or None,
         sources=settings.sources,
         sources_release=settings.sources_release,
         sources_built=settings.sources_built,
@@ -82,8 +93,24 @@ def gather_boot(reader: Reader, storage: Storage, tools: Iterable[Tool]) -> Boot
         enforces_signatures=gather_enforcement(
             reader, lockdown, mine.options if mine else None
         ),
-        secure_boot=parse_secure_boot(reader.read(_SECURE_BOOT)) if uefi else False,
+        secure_boot=False
+        if firmware is Firmware.BIOS
+        else parse_secure_boot(reader.read(_SECURE_BOOT)),
+        spl_hostid=spl_hostid,
+        spl_hostid_file=spl_hostid_file,
     )
+
+
+def gather_firmware(reader: Reader) -> Firmware:
+    """Tell what has started the machine.
+
+    That there is no /sys/firmware/efi means a BIOS only where the kernel shows what it
+    has of the firmware: a PC has ACPI or DMI tables. Containers hide the directory.
+    """
+    there = reader.names("/sys/firmware")
+    if reader.names("/sys/firmware/efi") is not None:
+        return Firmware.UEFI
+    return Firmware.BIOS if there else Firmware.UNKNOWN
 
 
 def gather_loader(reader: Reader, cmdline: str, *, uefi: bool) -> Loader:
@@ -108,7 +135,7 @@ def gather_loader(reader: Reader, cmdline: str, *, uefi: bool) -> Loader:
 
 def _variable(text: str | None) -> bytes:
     """Return a variable of the firmware without the four bytes of its attributes."""
-    return (text or "").encode("utf-8", "surrogateescape")[4:]
+    return _bytes(text)[4:]
 
 
 def parse_secure_boot(text: str | None) -> bool | None:
@@ -130,7 +157,7 @@ def parse_hostid(text: str | None) -> str | None:
     >>> parse_hostid("\x78\x56\x34\x12")
     '12345678'
     """
-    data = (text or "").encode("utf-8", "surrogateescape")
+    data = _bytes(text)
     return f"{int.from_bytes(data[:4], 'little'):08x}" if len(data) >= 4 else None
 
 
@@ -212,6 +239,31 @@ def _kernel(
         config=config.path if config else None,
         options=config.listed() if config else (),
     )
+
+
+def _with_version(reader: Reader, kernel: Kernel) -> Kernel:
+    """Add what the image says of itself; for the others nobody asks."""
+    found = gather_image_version(reader, kernel.image) if kernel.image else None
+    return replace(kernel, image_version=found)
+
+
+def gather_image_version(reader: Reader, path: str) -> str | None:
+    """Return the text with which an image for x86 names itself.
+
+    Its header tells where that text is (Documentation/arch/x86/boot.rst, kernel_version
+    at 0x20e); other images have none.
+    """
+    header = _bytes(reader.part(path, _HEADER, _HEADER_SIZE))
+    if header[:4] != b"HdrS" or len(header) < _HEADER_SIZE:
+        return None
+    offset = int.from_bytes(header[-2:], "little")
+    text, end, _ = _bytes(reader.part(path, offset + 0x200, 256)).partition(b"\0")
+    found = text.decode("ascii", "replace")
+    return found if offset and end and found.isprintable() else None
+
+
+def _bytes(text: str | None) -> bytes:
+    return (text or "").encode("utf-8", "surrogateescape")
 
 
 def _find(files: Files, patterns: Iterable[str], release: str) -> str | None:

@@ -112,8 +112,8 @@ def _device(row: Row) -> BlockDevice:
         wwn=_text(row, "wwn"),
         model=_text(row, "model"),
         transport=_text(row, "tran"),
-        logical_sector=_number(row, "log-sec") or 512,
-        physical_sector=_number(row, "phy-sec") or 512,
+        logical_sector=_number(row, "log-sec") or None,
+        physical_sector=_number(row, "phy-sec") or None,
         rotational=_flag(row, "rota"),
         removable=_flag(row, "rm"),
         read_only=_flag(row, "ro"),
@@ -146,8 +146,11 @@ def _number(row: Row, column: str) -> int | None:
     return value if type(value) is int and value >= 0 else None
 
 
-def _flag(row: Row, column: str) -> bool:
-    return row.get(column) in (True, "1", "true")
+def _flag(row: Row, column: str) -> bool | None:
+    value = row.get(column)
+    if value in (True, "1", "true"):
+        return True
+    return False if value in (False, "0", "false") else None
 
 
 def _part_number(reader: Reader, device: BlockDevice) -> int | None:

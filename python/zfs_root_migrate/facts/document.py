@@ -115,6 +115,7 @@ def _device_faults(devices: Iterable[BlockDevice]) -> Iterator[str]:
         if device.size < 0:
             yield f"{where}.size: is negative"
         for name in ("logical_sector", "physical_sector"):
-            if getattr(device, name) < 1:
+            size = getattr(device, name)
+            if size is not None and size < 1:
                 yield f"{where}.{name}: is not a size"
         seen.add(device.name)

@@ -19,8 +19,16 @@ OPTIONS = (
     *("DEBUG_LOCK_ALLOC", "PAX_KERNEXEC_PLUGIN_METHOD_OR"),
     *("EFI_PARTITION", "BLK_DEV_INITRD", "DEVTMPFS", "TMPFS"),
     *("EXT2_FS", "EXT4_FS", "EXT4_USE_FOR_EXT2", "BLK_DEV_MD", "MD_RAID1"),
-    *("MODULE_SIG", "MODULE_SIG_FORCE", "SECURITY_LOCKDOWN_LSM"),
+    *("MODULE_SIG", "MODULE_SIG_FORCE", "SECURITY_LOCKDOWN_LSM", "MODULE_SIG_KEY"),
+    *("UNUSED_KSYMS_WHITELIST", "BINFMT_SCRIPT"),
+    *("RD_GZIP", "RD_BZIP2", "RD_LZMA", "RD_XZ", "RD_LZO", "RD_LZ4", "RD_ZSTD"),
 )
+# in this order (modprobe.d(5))
+MODPROBE = (
+    *("/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d"),
+    *("/usr/lib/modprobe.d", "/lib/modprobe.d"),
+)
+_SPL_HOSTID = r"(?m)^\s*options\s+spl\s+(?:.*\s)?spl_hostid=(\S+)"
 _MAKEFILE = ("VERSION", "PATCHLEVEL", "SUBLEVEL", "EXTRAVERSION")
 PATTERN = (
     rf"^(# )?CONFIG_({'|'.join(OPTIONS)}|LOCALVERSION)[= ]|^({'|'.join(_MAKEFILE)}) *="
@@ -166,9 +174,32 @@ def parse_makefile(makefile: str, config: str) -> str | None:
     return numbers + extra + parse_config(config).get("LOCALVERSION", "")
 
 
+def gather_spl_hostid(reader: Reader) -> tuple[str | None, str | None]:
+    """Return what modprobe.d gives as spl_hostid, and the file; the last one counts.
+
+    Of files with one name the first counts (modprobe.d(5)).
+    """
+    files: dict[str, str] = {}
+    for directory in MODPROBE:
+        for name in reader.names(directory) or ():
+            if name.endswith(".conf"):
+                files.setdefault(name, f"{directory}/{name}")
+    found: tuple[str | None, str | None] = (None, None)
+    for _, path in sorted(files.items()):
+        for line in re.findall(_SPL_HOSTID, reader.read(path) or ""):
+            found = line, path
+    return found
+
+
 def gather_lockdown(reader: Reader) -> str | None:
-    """Return the kernel's lockdown mode, None where it does not tell."""
-    return parse_lockdown(reader.read("/sys/kernel/security/lockdown") or "")
+    """Return the kernel's lockdown mode, None where it does not tell.
+
+    One that shows its security modules there and not this one does not have it.
+    """
+    text = reader.read("/sys/kernel/security/lockdown")
+    if text is None and reader.names("/sys/kernel/security"):
+        return "none"
+    return parse_lockdown(text or "")
 
 
 def parse_lockdown(text: str) -> str | None:
@@ -187,16 +218,18 @@ def gather_enforcement(
     """Tell whether the running kernel refuses modules without a signature.
 
     Either it was told so (CONFIG_MODULE_SIG_FORCE, module.sig_enforce on its command
-    line), or it is locked down. Without CONFIG_MODULE_SIG the parameter is not there.
+    line), or it is locked down. Without CONFIG_MODULE_SIG the parameter is not there,
+    and nothing is refused.
     """
     if lockdown not in (None, "none"):
         return True
     told = (reader.read("/sys/module/module/parameters/sig_enforce") or "").strip()
-    if told in ("Y", "N"):
-        return told == "Y"
     known = options or {}
-    if known.get("MODULE_SIG_FORCE") == "y":
+    if told == "Y" or (told != "N" and known.get("MODULE_SIG_FORCE") == "y"):
         return True
+    if told == "N":
+        lacks = options is not None and known.get("SECURITY_LOCKDOWN_LSM", "n") == "n"
+        return False if lockdown == "none" or lacks else None
     off = options is not None and known.get("MODULE_SIG", "n") == "n"
     return False if off or reader.resolve("/sys/module") is not None else None
 

@@ -96,3 +96,14 @@ class Facts:
         """
         newest = self.boot.newest if self.elsewhere is not None else ""
         return self.boot.running_kernel or newest
+
+    @property
+    def wants_signatures(self) -> bool:
+        """Whether the kernel loads signed modules only.
+
+        Where none runs, or the one that runs does not tell, its configuration is asked.
+        """
+        told = self.boot.enforces_signatures
+        mine = [k for k in self.boot.kernels if k.release == self.judged_kernel]
+        forced = any(kernel.option("MODULE_SIG_FORCE") == "y" for kernel in mine)
+        return forced if told is None else told

@@ -10,6 +10,7 @@ class Firmware(StrEnum):
 
     BIOS = "bios"
     UEFI = "uefi"
+    UNKNOWN = "unknown"
 
 
 class Generator(StrEnum):
@@ -33,7 +34,9 @@ class Kernel:
     """An installed kernel and what belongs to it.
 
     `zfs_module` is the path of the zfs.ko that was built for this very release, and
-    `zfs_signed` tells whether that one is signed. `config` is the file that `options`
+    `zfs_signed` tells whether that one is signed. `image_version` is what the running
+    kernel's image says of itself: release, builder and number and time of the build.
+    `config` is the file that `options`
     were read from, None where there is none; `options` are those that matter here, as
     `NAME=y`, and one that is not set is `NAME=n`.
     """
@@ -43,6 +46,7 @@ class Kernel:
     initramfs: str | None
     zfs_module: str | None
     raid1: bool
+    image_version: str | None = None
     zfs_version: str | None = None
     zfs_signed: bool | None = None
     config: str | None = None
@@ -67,11 +71,13 @@ class Kernel:
 class Boot:
     """What the machine needs in order to start.
 
-    `sources` is where /usr/src/linux leads, `sources_release` the kernel release that
-    they make, and `sources_built` tells whether modules can be built for it.
-    `lockdown` is the kernel's mode (`none`, `integrity`, `confidentiality`);
+    `running_version` is /proc/version: release, builder, compiler, number and time of
+    the build. `sources` is where /usr/src/linux leads, `sources_release` the kernel
+    release that they make, and `sources_built` tells whether modules can be built for
+    it. `lockdown` is the kernel's mode (`none`, `integrity`, `confidentiality`);
     `enforces_signatures` tells whether it loads signed modules only, `secure_boot`
-    whether the firmware starts signed programs only.
+    whether the firmware starts signed programs only. `spl_hostid` is what modprobe.d
+    gives the module of that option, and `spl_hostid_file` where.
     """
 
     firmware: Firmware
@@ -84,12 +90,15 @@ class Boot:
     hostid: str | None
     resume_image: bool | None
     loader: Loader = Loader.UNKNOWN
+    running_version: str | None = None
     sources: str | None = None
     sources_release: str | None = None
     sources_built: bool | None = None
     lockdown: str | None = None
     enforces_signatures: bool | None = None
     secure_boot: bool | None = None
+    spl_hostid: str | None = None
+    spl_hostid_file: str | None = None
 
     @property
     def newest(self) -> str:

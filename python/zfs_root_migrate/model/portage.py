@@ -8,9 +8,9 @@ from enum import StrEnum
 class Installed:
     """One installed package, as Portage's database has it.
 
-    `linux_max` is the newest kernel that it was made for (major.minor, as in META's
-    Linux-Maximum), for the packages that carry the ZFS module; else None, as where it
-    is not known.
+    `linux_min` and `linux_max` are the oldest and the newest kernel that it was made
+    for (major.minor, as in META's Linux-Minimum and Linux-Maximum), for the packages
+    that carry the ZFS module; else None, as where they are not known.
     """
 
     cpv: str
@@ -18,6 +18,7 @@ class Installed:
     repository: str | None = None
     use: tuple[str, ...] = ()
     iuse: tuple[str, ...] = ()
+    linux_min: str | None = None
     linux_max: str | None = None
 
 
@@ -41,6 +42,7 @@ class Ebuild:
     live: bool = False
     use: tuple[str, ...] = ()
     iuse: tuple[str, ...] = ()
+    linux_min: str | None = None
     linux_max: str | None = None
     kernel_below: str | None = None
 
@@ -96,6 +98,7 @@ class PortageFacts:
     repository: str | None = None
     distdir: str | None = None
     pkgdir: str | None = None
+    tmpdir: str | None = None
     arch: str | None = None
     accept_keywords: tuple[str, ...] = ()
     packages: tuple[Package, ...] = ()

@@ -28,7 +28,10 @@ class Copier(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockDevice:
-    """One row of lsblk: a disk, a partition or what is stacked upon them."""
+    """One row of lsblk: a disk, a partition or what is stacked upon them.
+
+    Sizes of sectors, and what a disk is like, are None where lsblk does not tell.
+    """
 
     name: str
     kind: str
@@ -39,11 +42,11 @@ class BlockDevice:
     wwn: str | None = None
     model: str | None = None
     transport: str | None = None
-    logical_sector: int = 512
-    physical_sector: int = 512
-    rotational: bool = False
-    removable: bool = False
-    read_only: bool = False
+    logical_sector: int | None = None
+    physical_sector: int | None = None
+    rotational: bool | None = None
+    removable: bool | None = None
+    read_only: bool | None = None
     table: str | None = None
     part_uuid: str | None = None
     part_type: str | None = None

@@ -111,6 +111,7 @@ class Offer:
     def fields(self) -> Fields:
         """Return the fields of model.Ebuild."""
         iuse = {flag.lstrip("+-") for flag in self.metadata["IUSE"].split()}
+        limits = self._limits()
         below = re.search(r"<virtual/dist-kernel-(\d+\.\d+)", self.metadata["RDEPEND"])
         return {
             "cpv": self.cpv,
@@ -123,7 +124,9 @@ class Offer:
             "live": self.live,
             "use": query_files.name_flags(iuse.intersection(self._use())),
             "iuse": query_files.name_flags(iuse),
-            "linux_max": None if self.live else self._linux_max(),
+            "linux_min": limits.get("MIN"),
+            # a live ebuild has one that it does not heed
+            "linux_max": None if self.live else limits.get("MAX"),
             "kernel_below": below[1] if below else None,
         }
 
@@ -137,13 +140,14 @@ class Offer:
         settings.setcpv(self.cpv, mydb=dict(zip(keys, values)))
         return str(settings["PORTAGE_USE"]).split()
 
-    def _linux_max(self) -> str | None:
+    def _limits(self) -> dict[str, str]:
+        """Return the oldest and the newest kernel, as the ebuild names them."""
         if self.name not in query_files.MODULES:
-            return None
+            return {}
         path = self.portdb.findname(self.cpv, myrepo=self.repository)
         text = query_files.read_text(path) or ""
-        found = re.search(r"""(?m)^\s*MODULES_KERNEL_MAX=["']?(\d+\.\d+)""", text)
-        return found[1] if found else None
+        line = r"""(?m)^\s*MODULES_KERNEL_(MIN|MAX)=["']?(\d+\.\d+)"""
+        return dict(re.findall(line, text)[::-1])
 
 
 def keyword_of(obstacles: list[str]) -> str | None:

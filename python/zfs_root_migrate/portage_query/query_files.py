@@ -17,8 +17,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 PACKAGES = (
-    *("app-portage/gentoolkit", "dev-vcs/git", "net-misc/rsync", "sys-apps/openrc"),
-    *("sys-apps/portage", "sys-apps/systemd", "sys-apps/util-linux", "sys-boot/grub"),
+    *("app-portage/gentoolkit", "dev-vcs/git", "net-misc/rsync", "sys-apps/coreutils"),
+    *("sys-apps/diffutils", "sys-apps/kmod", "sys-apps/openrc", "sys-apps/portage"),
+    *("sys-apps/systemd", "sys-apps/util-linux", "sys-boot/grub", "sys-fs/e2fsprogs"),
     *("sys-fs/mdadm", "sys-fs/zfs", "sys-fs/zfs-kmod", "sys-kernel/dracut"),
     *("sys-kernel/genkernel", "sys-kernel/gentoo-kernel"),
     *("sys-kernel/gentoo-kernel-bin", "sys-kernel/gentoo-sources"),
@@ -99,13 +100,15 @@ def read_installed(root: str, name: str) -> Iterator[Fields]:
     for version in sorted(filter(_VERSION.fullmatch, versions), key=_numbers):
         where = os.path.join(above, f"{package}-{version}")
         iuse = {flag.lstrip("+-") for flag in _words(where, "IUSE")}
+        oldest, newest = built_for(root, name, version)
         yield {
             "cpv": f"{name}-{version}",
             "slot": "".join(_words(where, "SLOT")[:1]) or "0",
             "repository": "".join(_words(where, "repository")[:1]) or None,
             "use": name_flags(iuse.intersection(_words(where, "USE"))),
             "iuse": name_flags(iuse),
-            "linux_max": built_for(root, name, version) if name in MODULES else None,
+            "linux_min": oldest,
+            "linux_max": newest,
         }
 
 
@@ -124,24 +127,27 @@ def name_flags(names: Iterable[str]) -> list[str]:
     return sorted(name for name in names if not name.startswith(many))
 
 
-def built_for(root: str, name: str, version: str) -> str | None:
-    """Return the newest kernel that an installed package was made for.
+def built_for(root: str, name: str, version: str) -> tuple[str | None, str | None]:
+    """Return the oldest and the newest kernel that an installed package was made for.
 
-    META is what the sources said; the ebuild's own number is the second best, and the
-    live ebuild has one that it does not heed.
+    META is what the sources said; the ebuild's own numbers are the second best, and the
+    live ebuild has a newest one that it does not heed.
     """
+    if name not in MODULES:
+        return None, None
     package = f"{name.partition('/')[2]}-{version}"
     docs = os.path.join(root, "usr/share/doc", glob.escape(package), "META*")
+    said = r"(?m)^Linux-(Min|Max)imum:\s*(\d+\.\d+)"
+    found: dict[str, str] = {}
     for path in sorted(glob.glob(docs)):
-        found = re.search(r"(?m)^Linux-Maximum:\s*(\d+\.\d+)", unpack(path))
-        if found:
-            return found[1]
-    if version.startswith("9999"):
-        return None
-    where = os.path.join(root, VDB, f"{name}-{version}", "environment.bz2")
-    line = r'(?m)^declare [-\w]+ MODULES_KERNEL_MAX="(\d+\.\d+)'
-    found = re.search(line, unpack(where))
-    return found[1] if found else None
+        found = {**dict(re.findall(said, unpack(path))), **found}
+    if len(found) < 2:
+        where = os.path.join(root, VDB, f"{name}-{version}", "environment.bz2")
+        line = r'(?m)^declare [-\w]+ MODULES_KERNEL_(MIN|MAX)="(\d+\.\d+)'
+        for end, kernel in re.findall(line, unpack(where)):
+            if end == "MIN" or not version.startswith("9999"):
+                found.setdefault(end.capitalize(), kernel)
+    return found.get("Min"), found.get("Max")
 
 
 def unpack(path: str) -> str:

@@ -137,6 +137,7 @@ def describe(settings: Any, root: str) -> Fields:  # noqa: ANN401
         "repository": from_root(root, repository) or None,
         "distdir": settings.get("DISTDIR"),
         "pkgdir": settings.get("PKGDIR"),
+        "tmpdir": settings.get("PORTAGE_TMPDIR"),
         "arch": settings.get("ARCH"),
         "accept_keywords": (settings.get("ACCEPT_KEYWORDS") or "").split(),
     }

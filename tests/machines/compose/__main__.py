@@ -44,15 +44,20 @@ def compose(name: str) -> Recording:
 
 
 def renew(recording: Recording) -> Recording:
-    """Put today's long question in place of the one that a real machine was asked.
+    """Put today's questions in place of those that a real machine was asked.
 
-    The list of tools changes; what was answered then still has the same form.
+    The list of tools changes; what was answered then still has the same form. What
+    /sys/firmware has was not asked formerly; a machine that told of its partitions
+    showed that as well.
     """
     queries = dict(recording.queries)
     begin = shlex.join(FIND_TOOLS[:2])
     for asked in [key for key in queries if key.startswith(begin)]:
         queries[shlex.join(FIND_TOOLS)] = queries.pop(asked)
-    return replace(recording, queries=queries)
+    told = any(p.startswith("/sys/class/block/") for p in recording.files)
+    directories = {"/sys/firmware": ("acpi",) if told else None}
+    directories |= recording.directories
+    return replace(recording, queries=queries, directories=directories)
 
 
 def facts_text(recording: Recording) -> str:

@@ -2,6 +2,8 @@
 
 import re
 
+from zfs_root_migrate.reader import part_key
+
 # what zgrep finds is what is asked for; a line that is not asked for tells them apart
 DIST_CONFIG = """\
 CONFIG_LOCALVERSION="-gentoo-dist"
@@ -10,6 +12,11 @@ CONFIG_MODULES=y
 CONFIG_MODULE_SIG=y
 # CONFIG_MODULE_SIG_FORCE is not set
 CONFIG_MODULE_SIG_ALL=y
+CONFIG_MODULE_SIG_KEY="certs/signing_key.pem"
+CONFIG_BINFMT_SCRIPT=y
+CONFIG_RD_GZIP=y
+CONFIG_RD_XZ=y
+CONFIG_RD_ZSTD=y
 # CONFIG_TRIM_UNUSED_KSYMS is not set
 CONFIG_BLOCK=y
 CONFIG_EFI_PARTITION=y
@@ -29,6 +36,10 @@ CONFIG_LOCALVERSION=""
 CONFIG_BLK_DEV_INITRD=y
 CONFIG_MODULES=y
 # CONFIG_MODULE_SIG is not set
+CONFIG_BINFMT_SCRIPT=y
+CONFIG_RD_GZIP=y
+CONFIG_RD_XZ=y
+CONFIG_RD_ZSTD=y
 CONFIG_BLOCK=y
 CONFIG_EFI_PARTITION=y
 CONFIG_DEVTMPFS=y
@@ -76,6 +87,18 @@ def sources(release: str, *, built: bool = True) -> dict[str, str]:
 def made(release: str) -> dict[str, str]:
     """Return the file that a build leaves in the sources."""
     return {"/usr/src/linux/include/config/kernel.release": f"{release}\n"}
+
+
+def image(release: str, path: str, built: str) -> dict[str, str]:
+    """Return what the image of the running kernel and the kernel itself say."""
+    header = "HdrS" + "\0" * 8 + "\x10\x3d"
+    text = f"{release} (root@build) {built}\0"
+    return {
+        part_key(path, 0x202, 14): header,
+        part_key(path, 0x3D10 + 0x200, 256): text,
+        "/proc/version": f"Linux version {release} (root@build) "
+        f"(gcc (Gentoo 14.3.0 p8) 14.3.0) {built}\n",
+    }
 
 
 def unlocked() -> dict[str, str]:

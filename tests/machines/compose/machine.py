@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tests.machines.compose.devices import Device, render_lsblk, render_wipefs
 from tests.machines.compose.kernels import zgrep
 from tests.machines.compose.portage import Gentoo, answer
-from zfs_root_migrate.reader import Asked
+from zfs_root_migrate.reader import Asked, part_key
 from zfs_root_migrate.runner import NOT_FOUND, Answer
 
 PSEUDO = (
@@ -108,6 +108,10 @@ class Machine:
             return f"{number[0]}\n" if kinds.get(found[1]) == "part" else None
         return self.files.get(path)
 
+    def part(self, path: str, offset: int, size: int) -> str | None:
+        """Return a part of a file."""
+        return self.files.get(part_key(path, offset, size))
+
     def names(self, path: str) -> tuple[str, ...] | None:
         """Return the sorted names in a directory."""
         below = {
@@ -115,6 +119,9 @@ class Machine:
             for link in self._device_links()
             if link.rpartition("/")[0] == path
         }
+        if path == "/sys/firmware":
+            uefi = ("efi",) if f"{path}/efi" in self.directories else ()
+            return ("acpi", "dmi", *uefi, "memmap")
         return self.directories.get(path) or tuple(sorted(below)) or None
 
     def resolve(self, path: str) -> str | None:

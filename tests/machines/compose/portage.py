@@ -14,7 +14,9 @@ from tests.portage.tree import PROFILE, PROFILE_MASK, PROFILE_USE
 from zfs_root_migrate.portage_query.query_files import MODULES, PACKAGES, PLACES
 
 INSTALLED = (
-    *("net-misc/rsync-3.4.1-r2", "sys-apps/util-linux-2.41.3", "sys-boot/grub-2.12-r8"),
+    *("net-misc/rsync-3.4.1-r2", "sys-apps/coreutils-9.9-r1", "sys-apps/kmod-34.2"),
+    *("sys-apps/diffutils-3.12", "sys-fs/e2fsprogs-1.47.3"),
+    *("sys-apps/util-linux-2.41.3", "sys-boot/grub-2.12-r8"),
     *("sys-fs/mdadm-4.4-r1", "sys-fs/zfs-2.3.6", "sys-fs/zfs-kmod-2.3.6"),
     *("sys-kernel/dracut-110-r5", "sys-kernel/installkernel-68"),
     *("sys-kernel/gentoo-kernel-6.12.58", "virtual/dist-kernel-6.12.58"),
@@ -36,6 +38,7 @@ class Gentoo:
     repository: str = "/var/db/repos/gentoo"
     distdir: str = "/var/cache/distfiles"
     pkgdir: str = "/var/cache/binpkgs"
+    tmpdir: str = "/var/tmp"
     version: str = "3.0.79"
     kind: str = "directory"
     updates: tuple[str, ...] | None = ()
@@ -76,6 +79,7 @@ def fields(gentoo: Gentoo) -> dict[str, object]:
         "repository": gentoo.repository,
         "distdir": gentoo.distdir,
         "pkgdir": gentoo.pkgdir,
+        "tmpdir": gentoo.tmpdir,
         "arch": ARCH,
         "accept_keywords": [ARCH],
     }
@@ -132,6 +136,7 @@ def _installed(gentoo: Gentoo, name: str) -> Iterator[dict[str, object]]:
                 "repository": "gentoo",
                 "use": use,
                 "iuse": iuse,
+                "linux_min": ebuild.kernel_min or None,
                 "linux_max": ebuild.kernel_max or None,
             }
 
@@ -152,6 +157,7 @@ def _offer(gentoo: Gentoo, ebuild: Ebuild) -> dict[str, object]:
         "live": live,
         "use": use,
         "iuse": iuse,
+        "linux_min": ebuild.kernel_min or None,
         "linux_max": None if live else ebuild.kernel_max or None,
         "kernel_below": below[1] if below else None,
     }

@@ -30,6 +30,7 @@ BOOT_UUID = "6d1c8f4e-03b7-4a55-9d0c-2f1f2a7f9e11"
 SWAP_UUID = "0f7a3bd2-5a0e-4f26-8f0b-3b8b7d5f6c22"
 ROOT_UUID = "b2f3c1de-7c66-4d55-a1f5-8f2f9f1d3c33"
 HOME_UUID = "e4a8d7b1-12f0-4c0e-9f4e-7a6b5c4d3e44"
+BUILT = "#1 SMP PREEMPT_DYNAMIC Sat Nov 15 09:12:44 -00 2025"
 CMDLINE = f"BOOT_IMAGE=/vmlinuz-{DIST} root=UUID={ROOT_UUID} ro quiet\n"
 
 
@@ -150,6 +151,7 @@ def openrc_bios(**changes) -> Machine:
             run__openrc__softlevel="default\n",
             sys__module__zfs__version="2.3.6-r0-gentoo\n",
         )
+        | kernels.image(DIST, f"/boot/vmlinuz-{DIST}", BUILT)
         | kernels.made(DIST)
         | kernels.unlocked(),
         "links": kernels.sources(DIST),

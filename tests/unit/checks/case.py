@@ -1,7 +1,8 @@
 """What a case of the checks is: a change to the ready machine, the finding expected.
 
-`mend` is what the remedy does to the facts where it is not a setting: the commands
-`zfs-root-migrate set ...` of a remedy are applied to the settings by the test itself.
+`mend` is what the remedy does to the facts where it names no command that does it: a
+switch in the firmware, another disk. The commands of a remedy are followed by the test
+itself, see `remedies`.
 """
 
 from dataclasses import dataclass

@@ -18,6 +18,7 @@ from tests.unit.checks.machines import (
     GIB,
     MIB,
     NEW,
+    OPTIONS,
     Change,
     all_of,
     base,
@@ -114,20 +115,16 @@ def config(**changes: object) -> Config:
     return replace(CONFIG, **changes)  # type: ignore[arg-type]
 
 
-def unswapped(path: str) -> Change:
-    """Turn a swap area off."""
-    return lambda facts: storage(
-        swaps=tuple(s for s in facts.storage.swaps if s.path != path)
-    )(facts)
-
-
 HOME = partition(5, 9 * GIB, "ext4")
 HOME_LINE = FstabLine(
     spec=f"UUID={HOME.fs_uuid}", file="/home", fs_type="ext4", options="noauto"
 )
 C = disk("vdc", "DISKC")
 NEW_C = "/dev/disk/by-id/virtio-DISKC"
-installed = system(tools=base().system.tools)
+
+IN_MEMORY = Mount(
+    target="/var/tmp/portage", source="tmpfs", fs_type="tmpfs", options="rw"
+)
 
 SYSTEM = (
     Case(key="not-root", change=system(is_root=False), mend=system(is_root=True)),
@@ -151,13 +148,19 @@ SYSTEM = (
     ),
     Case(key="memory-low", change=system(memory=GIB), mend=ready),
     Case(
+        key="memory-low",
+        change=all_of(system(memory=GIB), mounts(IN_MEMORY)),
+        mend=ready,
+        note="and Portage builds in it",
+    ),
+    Case(
         key="portage-unknown",
         change=lambda f: replace(f, portage=PortageFacts(reason="ImportError: no")),
         mend=ready,
     ),
-    Case(key="tool-missing", change=without("mdadm"), mend=installed),
-    Case(key="tool-missing", change=without("sfdisk", "mke2fs"), mend=installed),
-    Case(key="tool-missing", change=without("zdb"), mend=installed),
+    Case(key="tool-missing", change=without("mdadm")),
+    Case(key="tool-missing", change=without("sfdisk", "mke2fs")),
+    Case(key="tool-missing", change=without("zdb")),
 )
 
 ROOT = (
@@ -190,7 +193,6 @@ ROOT = (
     Case(
         key="root-read-only",
         change=mounted("/", options="ro,noatime"),
-        mend=mounted("/", options="rw,noatime"),
     ),
 )
 
@@ -229,7 +231,6 @@ SOURCE = (
     Case(
         key="fstab-not-mounted",
         change=all_of(devices(HOME), storage(fstab=(*FSTAB, HOME_LINE))),
-        mend=mounts(mount("/home", "vda5")),
     ),
     Case(
         key="mount-stays",
@@ -243,6 +244,15 @@ SOURCE = (
         ),
         gone=False,
         note="network",
+    ),
+    Case(
+        key="mount-stays",
+        change=all_of(
+            devices(BlockDevice(name="loop0", kind="loop", size=GIB)),
+            mounts(mount("/mnt/image", "loop0", "squashfs")),
+        ),
+        gone=False,
+        note="an image",
     ),
 )
 
@@ -310,7 +320,6 @@ TARGET = (
     Case(
         key="target-in-use",
         change=all_of(devices(part_b()), mounts(mount("/mnt/a b", "vdb1"))),
-        mend=unmounted("/mnt/a b"),
         note="mounted",
     ),
     Case(
@@ -319,25 +328,26 @@ TARGET = (
             devices(part_b("swap")),
             swaps(Swap(path="/dev/vdb1", is_file=False, size=GIB)),
         ),
-        mend=unswapped("/dev/vdb1"),
         note="swap",
     ),
     Case(
         key="target-in-use",
         change=used_b("raid1"),
-        mend=only("vda", "vda2", "vda3", "vda4", "vdb", "vdb1"),
         note="array",
     ),
     Case(
         key="target-in-use",
         change=used_b("lvm", "dm-3"),
-        mend=only("vda", "vda2", "vda3", "vda4", "vdb", "vdb1"),
         note="volume",
     ),
     Case(
         key="target-in-use",
+        change=all_of(used_b("lvm", "dm-3"), mounts(mount("/srv", "dm-3"))),
+        note="volume, mounted",
+    ),
+    Case(
+        key="target-in-use",
         change=pool("tank", NEW, imported=True),
-        mend=storage(pools=()),
         note="pool",
     ),
     Case(key="target-not-blank", change=device("vdb", table="gpt")),
@@ -350,14 +360,12 @@ TARGET = (
     Case(
         key="target-not-blank",
         change=device("vdb", fs_type="crypto_LUKS", serial=None),
-        mend=ready,
         note="no serial to name",
     ),
     Case(
         key="target-not-blank",
         change=all_of(device("vdb", table="dos"), devices(disk("vdc", "DISKB"))),
         config=config(overwrite=("DISKB",)),
-        mend=ready,
         note="overwrite names two disks",
     ),
     Case(
@@ -425,6 +433,24 @@ SPACE = (
     ),
 )
 
+UNTOLD = (
+    *(
+        Case(key="geometry-unknown", change=device("vdb", **{name: None}), mend=ready)
+        for name in ("logical_sector", "physical_sector", "read_only")
+    ),
+    Case(
+        key="geometry-unknown",
+        change=device("vda", physical_sector=None),
+        mend=ready,
+        note="the old disk, which joins",
+    ),
+    *(
+        Case(key="disk-kind-unknown", change=device("vdb", **{name: None}), mend=ready)
+        for name in ("rotational", "removable")
+    ),
+    Case(key="firmware-unknown", change=boot(firmware=Firmware.UNKNOWN)),
+)
+
 POOLS = (
     Case(key="pool-imported", change=pool("rpool", "/dev/vdz", imported=True)),
     Case(key="pool-name-taken", change=pool("rpool", "/dev/vdz1")),
@@ -433,14 +459,31 @@ POOLS = (
         change=all_of(pool("rpool", "/dev/vdz1"), pool("rpool2", "/dev/vdy1")),
         note="the next name is taken as well",
     ),
-    Case(key="pools-unknown", change=storage(pools=None), mend=storage(pools=())),
+    Case(key="pools-unknown", change=storage(pools=None)),
     Case(
         key="pools-imported-at-boot",
         change=system(imports_all_pools="/etc/conf.d/zfs"),
-        mend=system(imports_all_pools=None),
     ),
-    Case(key="hostid-bad", change=boot(hostid="00bab10c"), mend=boot(hostid=None)),
-    Case(key="hostid-bad", change=boot(hostid="00000000"), mend=boot(hostid=None)),
+    Case(key="hostid-bad", change=boot(hostid="00bab10c")),
+    Case(key="hostid-bad", change=boot(hostid="00000000")),
+    Case(
+        key="hostid-differs",
+        change=boot(spl_hostid="0xc0ffee", spl_hostid_file="/etc/modprobe.d/zfs.conf"),
+        note="modprobe.d",
+    ),
+    *(
+        Case(
+            key="hostid-differs",
+            change=boot(cmdline=f"root=/dev/vda4 {word}"),
+            note=word,
+        )
+        for word in ("spl_hostid=c0ffee", "spl.spl_hostid=12648430")
+    ),
+    Case(
+        key="hostid-differs",
+        change=boot(cmdline="spl_hostid=0x1badcafe", hostid=None),
+        note="no /etc/hostid",
+    ),
     Case(key="hostid-new", change=boot(hostid=None), gone=False),
 )
 
@@ -448,36 +491,30 @@ BOOT = (
     Case(key="firmware-uefi", change=boot(firmware=Firmware.UEFI), mend=ready),
     Case(key="init-systemd", change=system(init=Init.SYSTEMD), mend=ready),
     Case(key="init-unknown", change=system(init=Init.UNKNOWN), mend=ready),
-    Case(key="service-missing", change=system(services=("root",)), mend=ready),
+    Case(key="service-missing", change=system(services=("root",))),
     Case(
         key="service-missing",
         change=system(services=("zfs-import",)),
-        mend=system(services=("zfs-import", "zfs-mount")),
     ),
     Case(
         key="initramfs-none",
         change=boot(generators=()),
-        mend=boot(generators=(Generator.DRACUT,)),
     ),
     Case(
         key="initramfs-not-dracut",
         change=boot(generators=(Generator.GENKERNEL, Generator.UGRD)),
-        mend=boot(generators=(Generator.DRACUT, Generator.GENKERNEL)),
     ),
     Case(
         key="grub-missing",
         change=without("grub-install", "grub-mkconfig"),
-        mend=installed,
     ),
     Case(
         key="grub-platform-missing",
         change=boot(grub_platforms=("x86_64-efi",)),
-        mend=boot(grub_platforms=("i386-pc", "x86_64-efi")),
     ),
     Case(
         key="grub-default-missing",
         change=boot(grub_default=None),
-        mend=boot(grub_default=""),
     ),
 )
 
@@ -485,7 +522,6 @@ SWAP = (
     Case(
         key="hibernation-image",
         change=all_of(boot(resume_image=True), device("vda3", fs_type="swsuspend")),
-        mend=ready,
     ),
     Case(
         key="hibernation-unknown",
@@ -512,7 +548,6 @@ SWAP = (
     Case(
         key="swap-on-zvol",
         change=swaps(Swap(path="/dev/zd0", is_file=False, size=GIB)),
-        mend=unswapped("/dev/zd0"),
     ),
     Case(
         key="swap-file",
@@ -529,6 +564,7 @@ CASES = (
     *CHOICE,
     *TARGET,
     *SPACE,
+    *UNTOLD,
     *POOLS,
     *BOOT,
     *cases_kernel.CASES,
@@ -553,6 +589,18 @@ CLEAN: dict[str, tuple[Change, Config]] = {
     ),
     "as it is": (same, CONFIG),
     "split usr": (system(merged_usr=False), CONFIG),
+    "the hostid is named twice, and is the same": (
+        boot(
+            cmdline="root=/dev/vda4 spl_hostid=0x1badcafe spl.spl_hostid=464374526",
+            spl_hostid="0x1BADCAFE",
+            spl_hostid_file="/etc/modprobe.d/zfs.conf",
+        ),
+        CONFIG,
+    ),
+    "an option that gives no hostid": (
+        boot(cmdline="root=/dev/vda4 spl_hostid=0 spl.spl_hostid=what"),
+        CONFIG,
+    ),
     "no hostid yet": (boot(hostid=None), CONFIG),
     "zfs 2.4, module not loaded": (
         all_of(
@@ -594,6 +642,10 @@ CLEAN: dict[str, tuple[Change, Config]] = {
         all_of(device("vdb", table="dos"), pool("rpool", "/dev/vdb")),
         config(overwrite=("DISKB",)),
     ),
+    "what the old disk is like, which does not join": (
+        device("vda", physical_sector=None, rotational=None),
+        config(join_old_disk=False),
+    ),
     "named by serial": (same, config(target=("DISKB",))),
     "mirror over two": (
         devices(C),
@@ -614,6 +666,22 @@ CLEAN: dict[str, tuple[Change, Config]] = {
             boot(enforces_signatures=True),
             this_kernel(zfs_signed=True),
         ),
+        CONFIG,
+    ),
+    "symbols trimmed to a list, and the module is there": (
+        cases_kernel.options(TRIM_UNUSED_KSYMS="y", UNUSED_KSYMS_WHITELIST="k.txt"),
+        CONFIG,
+    ),
+    "unpacks by zstd alone": (
+        cases_kernel.options(RD_GZIP="n", RD_ZSTD="y"),
+        CONFIG,
+    ),
+    "options of an older version of this tool": (
+        this_kernel(options=tuple(OPTIONS[:14])),
+        CONFIG,
+    ),
+    "a kernel that has taken an unsigned module, and tells nothing": (
+        boot(lockdown=None, enforces_signatures=None),
         CONFIG,
     ),
     "the driver of ext2 itself": (

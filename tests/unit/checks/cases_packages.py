@@ -66,7 +66,6 @@ NO_ZFS = all_of(
 )
 ZFS_243: dict[str, Any] = {"linux_max": "7.0"}
 GRUB, KERNELS = "sys-boot/grub", "sys-kernel/installkernel"
-INSTALLED = system(tools=base().system.tools)
 PLAIN_GRUB = plain_package("sys-boot/grub-2.12", "grub_platforms_pc")
 EFI_GRUB = replace(
     PLAIN_GRUB,
@@ -105,7 +104,6 @@ PACKAGES = (
             NO_ZFS,
             offer("sys-fs/zfs", ebuild("sys-fs/zfs-2.4.3", **ZFS_243, **TESTING)),
         ),
-        mend=ready,
         note="zfs 2.4",
     ),
     Case(
@@ -119,7 +117,6 @@ PACKAGES = (
                 ebuild("sys-fs/zfs-kmod-2.3.8", linux_max="7.0", **TESTING),
             ),
         ),
-        mend=ready,
         note="zfs 2.3 with its partner, single files",
     ),
     Case(
@@ -128,7 +125,6 @@ PACKAGES = (
             without("mdadm"),
             offer("sys-fs/mdadm", ebuild("sys-fs/mdadm-4.4", **TESTING)),
         ),
-        mend=all_of(INSTALLED, package(plain_package("sys-fs/mdadm-4.4"))),
         note="mdadm",
     ),
     Case(
@@ -137,7 +133,6 @@ PACKAGES = (
             boot(generators=()),
             offer("sys-kernel/dracut", ebuild("sys-kernel/dracut-111", **TESTING)),
         ),
-        mend=ready,
         note="dracut",
     ),
     Case(
@@ -146,7 +141,6 @@ PACKAGES = (
             NO_ZFS,
             offer("sys-fs/zfs", ebuild("sys-fs/zfs-2.4.3", **ZFS_243, **LICENCE)),
         ),
-        mend=ready,
     ),
     Case(
         key="package-licence",
@@ -162,7 +156,6 @@ PACKAGES = (
                 ),
             ),
         ),
-        mend=all_of(INSTALLED, package(plain_package("net-misc/rsync-3.4.1"))),
         config=RSYNC,
         note="and the keyword",
     ),
@@ -172,7 +165,6 @@ PACKAGES = (
             NO_ZFS,
             offer("sys-fs/zfs", ebuild("sys-fs/zfs-2.4.3", **ZFS_243, **MASKED)),
         ),
-        mend=ready,
     ),
     Case(
         key="package-masked",
@@ -180,18 +172,15 @@ PACKAGES = (
             without("grub-install", "grub-mkconfig"),
             offer(GRUB, ebuild("sys-boot/grub-2.12", **MASKED)),
         ),
-        mend=all_of(INSTALLED, package(PLAIN_GRUB)),
         note="grub",
     ),
     Case(
         key="package-not-in-tree",
         change=all_of(without("mdadm"), offer("sys-fs/mdadm")),
-        mend=all_of(INSTALLED, package(plain_package("sys-fs/mdadm-4.4"))),
     ),
     Case(
         key="package-not-in-tree",
         change=all_of(NO_ZFS, offer("sys-fs/zfs")),
-        mend=ready,
         note="no zfs at all",
     ),
     Case(
@@ -200,7 +189,6 @@ PACKAGES = (
             without("mdadm"),
             offer("sys-fs/mdadm", ebuild("sys-fs/mdadm-4.5", **REFUSED)),
         ),
-        mend=all_of(INSTALLED, package(plain_package("sys-fs/mdadm-4.4"))),
     ),
     Case(
         key="package-refused",
@@ -208,40 +196,32 @@ PACKAGES = (
             without("rsync"),
             offer("net-misc/rsync", ebuild("net-misc/rsync-9999", **LIVE)),
         ),
-        mend=all_of(INSTALLED, package(plain_package("net-misc/rsync-3.4.1"))),
         config=RSYNC,
         note="only a live version",
     ),
-    Case(
-        key="grub-platform-use", change=package(EFI_GRUB), mend=package(PLAIN_GRUB)
-    ),
+    Case(key="grub-platform-use", change=package(EFI_GRUB)),
     Case(
         key="grub-platform-use",
         change=all_of(package(EFI_GRUB), boot(grub_platforms=("x86_64-efi",))),
-        mend=all_of(package(PLAIN_GRUB), boot(grub_platforms=("i386-pc",))),
         note="and installed like that",
     ),
     Case(
         key="installkernel-use",
         change=package(BARE_KERNELS),
-        mend=package(PLAIN_KERNELS),
     ),
     Case(
         key="installkernel-use",
         change=package(replace(PLAIN_KERNELS, installed=BARE_KERNELS.installed)),
-        mend=package(PLAIN_KERNELS),
         note="switched on and not built yet",
     ),
     Case(
         key="installkernel-use",
         change=package(UGRD_KERNELS),
-        mend=package(PLAIN_KERNELS),
         note="ugrd, without grub",
     ),
     Case(
         key="installkernel-missing",
         change=package(replace(BARE_KERNELS, installed=())),
-        mend=package(PLAIN_KERNELS),
     ),
     Case(
         key="git-missing",
@@ -252,7 +232,6 @@ PACKAGES = (
                 ebuilds=(ebuild("sys-fs/zfs-9999", live=True, linux_max="7.0"),),
             )
         ),
-        mend=package(plain_package("dev-vcs/git-2.52.0")),
     ),
 )
 
@@ -289,22 +268,18 @@ STATE = (
     Case(
         key="portage-interrupted",
         change=portage(resumes=("dev-lang/rust-1.90.0", "sys-devel/gcc-15.2.1")),
-        mend=portage(resumes=()),
     ),
     Case(
         key="portage-merge-cut",
         change=portage(merging=("sys-libs/glibc-2.42",)),
-        mend=portage(merging=()),
     ),
     Case(
         key="config-updates-waiting",
         change=portage(updates=tuple(f"/etc/._cfg0000_{n}" for n in range(9))),
-        mend=portage(updates=()),
     ),
     Case(
         key="libraries-preserved",
         change=portage(preserved=("/usr/lib64/libicuuc.so.77",)),
-        mend=portage(preserved=()),
     ),
     Case(
         key="profile-deprecated",

@@ -101,6 +101,7 @@ def _with_kernel(kind: Kind, facts: Facts) -> Facts:
         boot=replace(
             facts.boot,
             running_kernel=release,
+            running_version=mine.image_version,
             cmdline=f"BOOT_IMAGE=/vmlinuz-{release} root=/dev/vda4 ro",
             kernels=(
                 replace(

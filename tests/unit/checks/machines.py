@@ -36,16 +36,29 @@ from zfs_root_migrate.model import (
 )
 
 MIB, GIB = 1 << 20, 1 << 30
+BUILT = "#1 SMP PREEMPT_DYNAMIC Mon Jun  2 10:00:00 -00 2025"
 RELEASE = "6.12.31-gentoo"
 NEW = "/dev/disk/by-id/virtio-DISKB"
 CONFIG = Config(target=(NEW,))
 Change = Callable[[Facts], Facts]
 
 
+# what lsblk tells of every disk and partition
+PLAIN: dict[str, Any] = {
+    "logical_sector": 512,
+    "physical_sector": 512,
+    "rotational": False,
+    "removable": False,
+    "read_only": False,
+}
+
+
 def disk(name: str, serial: str | None, size: int = 40 * GIB) -> BlockDevice:
     """Return an empty disk."""
     links = (f"/dev/disk/by-id/virtio-{serial}",) if serial else ()
-    return BlockDevice(name=name, kind="disk", size=size, serial=serial, links=links)
+    return BlockDevice(
+        name=name, kind="disk", size=size, serial=serial, links=links, **PLAIN
+    )
 
 
 def partition(number: int, size: int, fs_type: str | None = None) -> BlockDevice:
@@ -61,6 +74,7 @@ def partition(number: int, size: int, fs_type: str | None = None) -> BlockDevice
         part_number=number,
         fs_type=fs_type,
         fs_uuid=f"0b5e0000-{ident}" if fs_type else None,
+        **PLAIN,
     )
 
 
@@ -110,6 +124,8 @@ OPTIONS = (
     *("EFI_PARTITION=y", "BLK_DEV_INITRD=y", "DEVTMPFS=y", "TMPFS=y"),
     *("EXT2_FS=n", "EXT4_FS=y", "EXT4_USE_FOR_EXT2=y"),
     *("BLK_DEV_MD=y", "MD_RAID1=m"),
+    *("UNUSED_KSYMS_WHITELIST=n", "BINFMT_SCRIPT=y", "RD_GZIP=y", "RD_BZIP2=n"),
+    *("RD_LZMA=n", "RD_XZ=n", "RD_LZO=n", "RD_LZ4=n", "RD_ZSTD=n"),
     *("MODULE_SIG=n", "MODULE_SIG_FORCE=n", "SECURITY_LOCKDOWN_LSM=n"),
 )
 PLACES = (
@@ -126,6 +142,7 @@ def kernel(release: str = RELEASE) -> Kernel:
     return Kernel(
         release=release,
         image=f"/boot/vmlinuz-{release}",
+        image_version=f"{release} (root@gentoo) {BUILT}",
         initramfs=f"/boot/initramfs-{release}.img",
         zfs_module=f"/lib/modules/{release}/extra/zfs/zfs.ko",
         zfs_version="2.3.4-r0-gentoo",
@@ -156,6 +173,7 @@ def base() -> Facts:
         boot=Boot(
             firmware=Firmware.BIOS,
             running_kernel=RELEASE,
+            running_version=f"Linux version {RELEASE} (root@gentoo) (gcc 14) {BUILT}",
             cmdline=f"BOOT_IMAGE=/vmlinuz-{RELEASE} root=/dev/vda4 ro",
             kernels=(kernel(),),
             generators=(Generator.DRACUT,),
@@ -195,6 +213,7 @@ def base() -> Facts:
             repository="/var/db/repos/gentoo",
             distdir="/var/cache/distfiles",
             pkgdir="/var/cache/binpkgs",
+            tmpdir="/var/tmp",
             profile_deprecated=False,
             arch="amd64",
             accept_keywords=("amd64",),

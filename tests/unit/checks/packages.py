@@ -3,9 +3,11 @@
 What the repositories offer is what Gentoo had in August 2026, in short.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from zfs_root_migrate.model import Ebuild, Installed, Package
+from zfs_root_migrate.zfs_versions import version_of
 
 # the flags of real ebuilds, as far as they matter here
 ZFS_IUSE = ("debug", "dist-kernel", "minimal", "python", "+rootfs")
@@ -15,6 +17,8 @@ KMOD_IUSE = (
 )
 WHOLE_IUSE = (*ZFS_IUSE, "+dist-kernel-cap", "+initramfs", "+modules", "modules-sign")
 KMOD_USE = ("dist-kernel-cap", "initramfs", "rootfs", "strip")
+# the oldest kernel of all versions that are offered
+OLDEST = "4.18"
 WHOLE_USE = ("dist-kernel-cap", "initramfs", "modules", "rootfs")
 
 
@@ -23,6 +27,7 @@ def zfs_ebuild(version: str, linux_max: str | None = None, **fields: Any) -> Ebu
     whole = linux_max is not None
     return Ebuild(
         cpv=f"sys-fs/zfs-{version}",
+        linux_min=OLDEST if whole else None,
         linux_max=linux_max,
         **(
             {
@@ -39,9 +44,9 @@ def kmod_ebuild(version: str, linux_max: str, **fields: Any) -> Ebuild:  # noqa:
     return Ebuild(
         cpv=f"sys-fs/zfs-kmod-{version}",
         linux_max=linux_max,
+        **({"linux_min": OLDEST} | fields),
         use=KMOD_USE,
         iuse=KMOD_IUSE,
-        **fields,
     )
 
 
@@ -72,7 +77,11 @@ KMOD_PACKAGE = Package(
     name="sys-fs/zfs-kmod",
     installed=(
         Installed(
-            cpv="sys-fs/zfs-kmod-2.3.4", use=KMOD_USE, iuse=KMOD_IUSE, linux_max="6.16"
+            cpv="sys-fs/zfs-kmod-2.3.4",
+            use=KMOD_USE,
+            iuse=KMOD_IUSE,
+            linux_min=OLDEST,
+            linux_max="6.16",
         ),
     ),
     candidate="sys-fs/zfs-kmod-2.3.4",
@@ -86,12 +95,18 @@ KMOD_PACKAGE = Package(
 
 def plain_package(cpv: str, *flags: str) -> Package:
     """Return a package that is installed, up to date, and has these flags on."""
+    name = cpv.removesuffix(f"-{version_of(cpv)}")
     return Package(
-        name=cpv.rpartition("-")[0],
+        name=name,
         installed=(Installed(cpv=cpv, use=flags, iuse=flags),),
         candidate=cpv,
         ebuilds=(Ebuild(cpv=cpv, use=flags, iuse=flags),),
     )
+
+
+def offered(cpv: str, *flags: str) -> Package:
+    """Return a package that is not installed and could be."""
+    return replace(plain_package(cpv, *flags), installed=())
 
 
 PACKAGES = (
@@ -103,9 +118,14 @@ PACKAGES = (
     plain_package("sys-kernel/gentoo-sources-6.12.31"),
     plain_package("net-misc/rsync-3.4.1"),
     plain_package("sys-apps/util-linux-2.41.3"),
+    plain_package("sys-apps/coreutils-9.9-r1"),
+    plain_package("sys-apps/diffutils-3.12"),
+    plain_package("sys-apps/kmod-34.2"),
+    plain_package("sys-fs/e2fsprogs-1.47.3"),
     plain_package("sys-apps/openrc-0.63"),
     *(Package(name=f"sys-kernel/{name}") for name in ("genkernel", "ugrd")),
-    *(Package(name=f"sys-kernel/gentoo-kernel{end}") for end in ("", "-bin")),
+    *(offered(f"sys-kernel/gentoo-kernel{end}-6.12.31") for end in ("", "-bin")),
     *(Package(name=name) for name in ("virtual/dist-kernel", "sys-apps/systemd")),
-    *(Package(name=name) for name in ("dev-vcs/git", "app-portage/gentoolkit")),
+    offered("dev-vcs/git-2.52.0"),
+    Package(name="app-portage/gentoolkit"),
 )

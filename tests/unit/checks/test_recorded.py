@@ -12,19 +12,54 @@ from zfs_root_migrate.finding import Severity
 from zfs_root_migrate.model import Facts
 
 MACHINES = Path(__file__).parents[2] / "machines"
-# inhibitors when the first empty disk is chosen
-EXPECTED = {
-    "btrfs-root": {"root-on-btrfs"},
-    "luks": {"root-on-luks", "hibernation-image"},
-    "lvm": {"root-on-lvm", "source-stacked"},
-    "md-root": {"root-on-md", "root-on-several-disks", "source-stacked"},
-    "occupied": {"target-unset"},
-    "openrc-bios": set[str](),
-    "openrc-bios-nvme": set[str](),
-    "openrc-bios-user": {"not-root", "target-unset", "hibernation-unknown"},
-    "raidz": {"target-too-small"},
-    "split-usr": {"boot-not-mounted", "initramfs-not-dracut"},
-    "systemd-uefi": {"firmware-uefi", "init-systemd", "grub-missing"},
+# what is found when the first empty disk is chosen: inhibitors, warnings, infos; nobody
+# has walked through the files of any of them
+OTHER_KERNEL = "kernels-without-zfs"
+EXPECTED: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "btrfs-root": ({"root-on-btrfs"}, {OTHER_KERNEL}, {"hostid-new"}),
+    "guest-openrc-bios": (
+        set(),
+        # recorded before the kernel was asked about its options and signatures
+        {"memory-low", "signatures-unknown", "sources-missing"},
+        {
+            *("hostid-new", "installkernel-missing", "kernel-config-unknown"),
+            "loader-unknown",
+        },
+    ),
+    "luks": (
+        {"root-on-luks", "hibernation-image"},
+        {OTHER_KERNEL, "resume-set"},
+        {"hostid-new"},
+    ),
+    "lvm": ({"root-on-lvm", "source-stacked"}, {OTHER_KERNEL}, {"hostid-new"}),
+    "md-root": (
+        {"root-on-md", "root-on-several-disks", "source-stacked"},
+        {OTHER_KERNEL},
+        {"hostid-new", "one-shot-impossible"},
+    ),
+    "occupied": ({"target-unset"}, {OTHER_KERNEL}, {"hostid-new", "mount-stays"}),
+    "openrc-bios": (set(), {OTHER_KERNEL}, {"hostid-new"}),
+    "openrc-bios-nvme": (set(), set(), {"swap-file"}),
+    "openrc-bios-user": (
+        {"not-root", "target-unset", "hibernation-unknown"},
+        {OTHER_KERNEL},
+        {"hostid-new", "portage-facts-unknown"},
+    ),
+    "raidz": (
+        {"target-too-small"},
+        {OTHER_KERNEL, "target-sizes-differ"},
+        {"hostid-new"},
+    ),
+    "split-usr": (
+        {"boot-not-mounted", "initramfs-not-dracut"},
+        {"sources-not-built"},
+        {"hostid-new", "installkernel-missing"},
+    ),
+    "systemd-uefi": (
+        {"firmware-uefi", "init-systemd", "grub-missing"},
+        {"grub-platform-use", "installkernel-use"},
+        {"hostid-new", "loader-not-grub"},
+    ),
 }
 
 
@@ -43,13 +78,23 @@ def first_empty(facts: Facts) -> tuple[str, ...]:
     return ()
 
 
+def test_every_recorded_machine_is_judged() -> None:
+    """None is left out, and none is gone."""
+    assert {path.parent.name for path in MACHINES.glob("*/facts.json")} == set(EXPECTED)
+
+
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_recorded_machine(name: str) -> None:
-    """Exactly the inhibitors that this machine deserves."""
+    """Exactly the findings that this machine deserves, of every weight."""
     facts = read(name)
     found = run_checks(facts, Config(target=first_empty(facts)))
-    keys = {f.key for f in found if f.severity is Severity.INHIBITOR}
-    assert keys == EXPECTED[name]
+    keys = {w: {f.key for f in found if f.severity is w} for w in Severity}
+    inhibitors, warnings, infos = EXPECTED[name]
+    assert keys == {
+        Severity.INHIBITOR: inhibitors,
+        Severity.WARNING: warnings,
+        Severity.INFO: infos | {"tree-not-scanned"},
+    }
 
 
 def test_no_occupied_disk_is_taken_for_empty() -> None:

@@ -62,8 +62,11 @@ DISK = BlockDevice(
     size=8 << 30,
     serial="DISKB",
     transport="virtio",
+    logical_sector=512,
     physical_sector=4096,
     rotational=True,
+    removable=False,
+    read_only=False,
 )
 
 
@@ -82,6 +85,15 @@ def row(name, *children, **more):
 def merged(*rows):
     """Return the devices of a tree of rows."""
     return merge_rows(parse_lsblk(json.dumps({"blockdevices": rows})))
+
+
+def test_a_column_that_is_missing_is_not_known():
+    """No size of sectors is guessed, nor that a disk can be written."""
+    (found,) = merged(row("sda", type="disk", **{"log-sec": 0, "ro": None}))
+    assert found.logical_sector is found.physical_sector is None
+    assert found.rotational is found.removable is found.read_only is None
+    (found,) = merged(row("sda", rm=False, ro="0", rota=1))
+    assert (found.removable, found.read_only, found.rotational) == (False, False, True)
 
 
 def test_one_device_below_two_parents():
@@ -116,7 +128,8 @@ def test_strange_values_are_unknown(value):
     """A column of the wrong type is unknown and stops nothing."""
     (found,) = merged(row("sda", serial=value, **{"log-sec": value, "rm": value}))
     assert found.serial is None or found.serial == value.strip()
-    assert found.logical_sector >= 1
+    assert found.logical_sector is None or found.logical_sector >= 1
+    assert found.physical_sector is found.rotational is found.read_only is None
 
 
 def test_links_and_partition_numbers():

@@ -11,20 +11,34 @@ from zfs_root_migrate import zfs_versions
 from zfs_root_migrate.checks import kconfig, zfs_use
 from zfs_root_migrate.facts import boot as boot_facts
 from zfs_root_migrate.facts import kernel as kernel_facts
-from zfs_root_migrate.facts.boot import gather_boot, gather_loader, parse_secure_boot
+from zfs_root_migrate.facts.boot import (
+    gather_boot,
+    gather_firmware,
+    gather_image_version,
+    gather_loader,
+    parse_secure_boot,
+)
 from zfs_root_migrate.facts.kernel import (
     OPTIONS,
     PATTERN,
     ask_configs,
     gather_enforcement,
+    gather_lockdown,
+    gather_spl_hostid,
     parse_config,
     parse_lockdown,
     parse_makefile,
     split_lines,
 )
-from zfs_root_migrate.model import Loader, Storage
+from zfs_root_migrate.model import Firmware, Loader, Storage
 from zfs_root_migrate.model import boot as boot_model
-from zfs_root_migrate.reader import LiveReader, Recording, RecordingReader, ReplayReader
+from zfs_root_migrate.reader import (
+    LiveReader,
+    Recording,
+    RecordingReader,
+    ReplayReader,
+    part_key,
+)
 
 R = "6.12.58-gentoo"
 NOTHING = Storage(
@@ -49,6 +63,7 @@ class Files:
         )
         self.files, self.asked = files, []
         self.read, self.names = self.inner.read, self.inner.names
+        self.part = self.inner.part
 
     def resolve(self, path):
         """Return what is there; /usr/src/linux is where any of its files are."""
@@ -74,7 +89,9 @@ class Files:
 def boot_of(files, running=R, modules=(R,)):
     """Return the facts of a machine that has these files."""
     names = tuple(
-        path.rpartition("/")[2] for path in files if path.startswith("/boot/")
+        path.rpartition("/")[2]
+        for path in files
+        if path.startswith("/boot/") and not path.endswith("]")
     )
     osrelease = {"/proc/sys/kernel/osrelease": f"{running}\n"}
     directories = {"/lib/modules": modules, "/boot": names}
@@ -187,7 +204,11 @@ def test_lockdown(text, mode):
     ("told", "lockdown", "options", "sysfs", "enforces"),
     [
         ("Y\n", "none", None, True, True),
-        ("N\n", None, None, True, False),
+        ("N\n", None, None, True, None),
+        ("N\n", "none", None, True, False),
+        ("N\n", None, {"SECURITY_LOCKDOWN_LSM": "y"}, True, None),
+        ("N\n", None, {"SECURITY_LOCKDOWN_LSM": "n"}, True, False),
+        ("N\n", None, {}, True, False),
         ("N\n", "integrity", None, True, True),
         (None, "confidentiality", None, False, True),
         (None, None, None, True, False),
@@ -203,6 +224,48 @@ def test_who_wants_signatures(told, lockdown, options, sysfs, enforces):
     links = {"/sys/module": "/sys/module"} if sysfs else {}
     reader = ReplayReader(Recording(files={path: told}, links=links))
     assert gather_enforcement(reader, lockdown, options) is enforces
+
+
+def test_a_hostid_in_modprobe_d():
+    """The last file that has it counts, and of two of one name the first."""
+    files = {
+        "/etc/modprobe.d/zfs.conf": "# options spl spl_hostid=1\noptions zfs x=1\n",
+        "/etc/modprobe.d/a.conf": "options spl spl_hostid=0x5\n",
+        "/lib/modprobe.d/a.conf": "options spl spl_hostid=0x6\n",
+        "/lib/modprobe.d/b.conf": "options spl a=1  spl_hostid=0x7 b=2\n",
+        "/lib/modprobe.d/c.conf.bak": "options spl spl_hostid=0x8\n",
+        "/lib/modprobe.d/d.conf": "options splat spl_hostid=0x9\n",
+    }
+    names = {}
+    for path in files:
+        directory, _, name = path.rpartition("/")
+        names[directory] = (*names.get(directory, ()), name)
+    reader = ReplayReader(Recording(files=files, directories=names))
+    assert gather_spl_hostid(reader) == ("0x7", "/lib/modprobe.d/b.conf")
+    assert gather_spl_hostid(ReplayReader(Recording())) == (None, None)
+
+
+def test_lockdown_where_the_kernel_does_not_have_it():
+    """Security modules are shown, and this one is not among them."""
+    path = "/sys/kernel/security"
+    for names, mode in ((("integrity", "lsm"), "none"), ((), None), (None, None)):
+        reader = ReplayReader(Recording(directories={path: names}))
+        assert gather_lockdown(reader) == mode
+
+
+@pytest.mark.parametrize(
+    ("sysfs", "efi", "firmware"),
+    [
+        (("acpi", "dmi", "efi"), ("efivars",), Firmware.UEFI),
+        (("acpi", "dmi", "memmap"), None, Firmware.BIOS),
+        ((), None, Firmware.UNKNOWN),
+        (None, None, Firmware.UNKNOWN),
+    ],
+)
+def test_firmware(sysfs, efi, firmware):
+    """That something is missing proves nothing where nothing is shown."""
+    names = {"/sys/firmware": sysfs, "/sys/firmware/efi": efi}
+    assert gather_firmware(ReplayReader(Recording(directories=names))) is firmware
 
 
 @pytest.mark.parametrize(
@@ -245,12 +308,52 @@ def test_loader(cmdline, files, names, loader):
     assert gather_loader(reader, cmdline, uefi=True) is Loader(loader)
 
 
+MAGIC = "HdrS" + "\0" * 8
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "said"),
+    [
+        (MAGIC + "\x10\x3d", "6.1 (a@b) #1 SMP x\0rest", "6.1 (a@b) #1 SMP x"),
+        (MAGIC + "\x10\x3d", "no end", None),
+        (MAGIC + "\x10\x3d", "not\ntext\0", None),
+        (MAGIC + "\0\0", "6.1 (a@b) #1\0", None),
+        (MAGIC, "6.1 (a@b) #1\0", None),
+        ("MZ" + "\0" * 12, "6.1 (a@b) #1\0", None),
+        ("", None, None),
+        (None, None, None),
+    ],
+)
+def test_what_an_image_says(header, text, said):
+    """The header has the place of the text; whatever else is there is no version."""
+    path = "/boot/vmlinuz"
+    parts = {part_key(path, 0x202, 14): header}
+    for offset in (0x3D10, 0):
+        parts[part_key(path, offset + 0x200, 256)] = text
+    assert gather_image_version(ReplayReader(Recording(files=parts)), path) == said
+
+
+def test_only_the_image_of_the_running_kernel_is_read():
+    """An image of another kernel tells nothing that is needed."""
+    other = "6.12.40-gentoo"
+    files = {f"/boot/vmlinuz-{R}": "", f"/boot/vmlinuz-{other}": ""}
+    for release in (R, other):
+        path = f"/boot/vmlinuz-{release}"
+        files[part_key(path, 0x202, 14)] = MAGIC + "\x10\x3d"
+        files[part_key(path, 0x3D10 + 0x200, 256)] = f"{release} (a@b) #1 SMP\0"
+    boot, _ = boot_of({**files, "/proc/version": "Linux version x\n"})
+    told = {kernel.release: kernel.image_version for kernel in boot.kernels}
+    assert told == {R: f"{R} (a@b) #1 SMP", other: None}
+    assert boot.running_version == "Linux version x"
+
+
 def test_a_machine_that_tells_nothing():
     """Nothing is known, and nothing is guessed; no program is started for it."""
     reader = RecordingReader(ReplayReader(Recording()))
     boot = gather_boot(reader, NOTHING, ())
     unknown = (boot.sources, boot.sources_release, boot.sources_built, boot.lockdown)
     assert unknown == (None,) * 4
+    assert (boot.firmware, boot.secure_boot) == (Firmware.UNKNOWN, None)
     assert boot.enforces_signatures is None
     assert boot.loader is Loader.UNKNOWN
     assert reader.recording.queries == {}
