@@ -5,7 +5,7 @@ In the examples `storage` is one disk, vda, with /boot on vda2 and / on vda4.
 
 import re
 
-from zfs_root_migrate.model import BlockDevice, Storage
+from zfs_root_migrate.model import BlockDevice, FstabLine, Storage
 
 # lsblk calls all of these "disk", but nobody can boot from them: memory, floppies, the
 # hidden boot areas of eMMC, and zvols, which stand on a pool
@@ -18,6 +18,11 @@ _TAGS = (
     ("LABEL=", "/dev/disk/by-label/", "fs_label"),
     ("PARTUUID=", "/dev/disk/by-partuuid/", "part_uuid"),
 )
+
+
+def is_zvol_swap(line: FstabLine) -> bool:
+    """Tell whether a line of fstab is of swap on a ZFS volume (openzfs/zfs#7734)."""
+    return line.fs_type == "swap" and line.spec.startswith(ZVOLS)
 
 
 def find_device(storage: Storage, text: str) -> BlockDevice | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from zfs_root_migrate import layout, topology
 from zfs_root_migrate.amounts import show_size
 from zfs_root_migrate.config import Config
-from zfs_root_migrate.devices import ZVOLS
+from zfs_root_migrate.devices import ZVOLS, is_zvol_swap
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.model import Facts
 from zfs_root_migrate.quoting import more, quote, show_name
@@ -149,8 +149,7 @@ def _make_swap(facts: Facts) -> Iterator[str]:
 
 
 def _zvol_lines(facts: Facts) -> Iterator[str]:
-    lines = [f for f in facts.storage.fstab if f.fs_type == "swap"]
-    found = [f.spec for f in lines if f.spec.startswith(ZVOLS)]
+    found = [line.spec for line in facts.storage.fstab if is_zvol_swap(line)]
     if found:
         yield "For good, also take its line out of /etc/fstab: " + ", ".join(
             map(show_name, found)

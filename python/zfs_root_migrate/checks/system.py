@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from zfs_root_migrate.basics import BASICS
 from zfs_root_migrate.checks.loader import holding
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.finding import Finding, Severity
@@ -13,25 +14,20 @@ GIB = 1 << 30
 
 # package of every program that a step starts and that no other check names
 _PROGRAMS = {
-    "net-misc/rsync": "rsync",
-    "sys-apps/coreutils": "chroot od sha256sum sync",
-    "sys-apps/diffutils": "cmp",
-    "sys-apps/kmod": "modinfo modprobe",
-    "sys-apps/util-linux": "blkid blockdev findmnt lsblk mkswap mount mountpoint "
-    "sfdisk swapoff swapon umount unshare wipefs",
-    "sys-boot/grub": "grub-script-check",
-    "sys-fs/e2fsprogs": "mke2fs",
-    "sys-fs/mdadm": "mdadm",
-    "sys-fs/zfs": "zdb zgenhostid",
-    "sys-kernel/dracut": "lsinitrd",
-    "virtual/udev": "udevadm",
+    **BASICS,
+    "net-misc/rsync": ("rsync",),
+    "sys-boot/grub": ("grub-script-check",),
+    "sys-fs/mdadm": ("mdadm",),
+    "sys-fs/zfs": ("zdb", "zgenhostid"),
+    "sys-kernel/dracut": ("lsinitrd",),
+    "virtual/udev": ("udevadm",),
 }
 _WHOLE = {
     "sys-boot/grub": ("grub-install", "grub-mkconfig"),
     "sys-fs/zfs": ("zfs", "zpool"),
     "sys-kernel/dracut": ("dracut",),
 }
-TOOL_ATOMS = {name: atom for atom, names in _PROGRAMS.items() for name in names.split()}
+TOOL_ATOMS = {name: atom for atom, names in _PROGRAMS.items() for name in names}
 
 
 class NotRoot(Finding):

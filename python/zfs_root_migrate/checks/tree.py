@@ -198,7 +198,7 @@ def _marks(config: Config, tree: Tree) -> Iterator[Finding]:
         # it opens one directory after the other, and sets the flags again
         paths, flags = [], {}
     if names or paths:
-        yield from _too_long(config, names, paths)
+        yield _too_long(names, paths)
     if flags:
         yield FlagsLost(
             seen="; ".join(f"{kind}: {_named(p)}" for kind, p in flags.items()),
@@ -224,9 +224,7 @@ def _marks(config: Config, tree: Tree) -> Iterator[Finding]:
         )
 
 
-def _too_long(
-    config: Config, names: list[str], paths: list[str]
-) -> Iterator[Finding]:
+def _too_long(names: list[str], paths: list[str]) -> Finding:
     own = (
         "Let the tool's own copier do it, for which no path is too long:",
         "  zfs-root-migrate set copier own",
@@ -236,7 +234,7 @@ def _too_long(
         "Give what is wanted a shorter name and remove the rest; most often a program",
         "made them by mistake.",
     )
-    yield PathTooLong(
+    return PathTooLong(
         seen=_named([path[-60:] for path in (*names, *paths)]),
         why="ZFS takes names of 255 bytes at most."
         if names

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from zfs_root_migrate import topology
-from zfs_root_migrate.devices import ZVOLS
+from zfs_root_migrate.devices import is_zvol_swap
 from zfs_root_migrate.layout import DiskLayout, Layout, Role
 from zfs_root_migrate.model import Facts, FstabLine
 from zfs_root_migrate.paths import CACHE, NEW, STATE, in_new
@@ -61,11 +61,6 @@ def _is_replaced(facts: Facts, layout: Layout, line: FstabLine) -> bool:
     below = set(topology.disk_below(facts.storage, device.name))
     on_old = below and below <= set(topology.old_disks(facts.storage))
     return bool(on_old) and (layout.old_disk is not None or line.fs_type == "swap")
-
-
-def is_zvol_swap(line: FstabLine) -> bool:
-    """Tell whether a line is of swap on a ZFS volume (openzfs/zfs#7734)."""
-    return line.fs_type == "swap" and line.spec.startswith(ZVOLS)
 
 
 def _swap_line(disk: DiskLayout) -> str:
