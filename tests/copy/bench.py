@@ -25,7 +25,7 @@ from statistics import median
 
 from tests.copy import bench_trees, judge, volumes
 from tests.copy.bench_trees import Shape
-from tests.copy.engine import Engine, Running
+from tests.copy.engine import A_LONG_TIME_S, Engine, Running
 from tests.copy.volumes import MIB, Volume, volume
 
 BASELINE = ("rsync", "-aHAXSx", "--numeric-ids", "--delete")
@@ -43,7 +43,6 @@ AIMS = {
     (SPARSE, FIRST): 50.0,
 }
 SEED = 20110801
-A_LONG_TIME_S = 3600.0
 Key = tuple[str, str]
 
 

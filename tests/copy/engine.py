@@ -16,6 +16,8 @@ RSYNC = ("rsync", "-aHAXSx", "--numeric-ids", "--delete", "--modify-window=-1")
 OURS = (sys.executable, "-m", "zfs_root_migrate.copy")
 # a pass over a small tree that takes longer than this hangs
 HANGS_S = 120
+# for one over a large tree, which is measured and not judged
+A_LONG_TIME_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

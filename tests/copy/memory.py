@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.copy import volumes
-from tests.copy.engine import Engine, Pass, Running
+from tests.copy.engine import A_LONG_TIME_S, Engine, Pass, Running
 from tests.copy.volumes import MIB, volume
 
 EVERY_S = 0.05
-A_LONG_TIME_S = 3600.0
 PER_DIRECTORY = 1000
 # a name, an inode and the page that an entry takes in a file system in memory
 ROOM_PER_FILE = 2048
