@@ -12,6 +12,7 @@ import time
 from typing import TextIO
 
 from zfs_root_migrate.errors import MigrateError
+from zfs_root_migrate.quoting import one_line
 
 # what a terminal obeys, but for tab, the line's end and the tool's own colours: it may
 # stand in a name that a disk or a file has
@@ -82,7 +83,7 @@ class Terminal:
 
 
 def _harmless(text: str) -> str:
-    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+    return _OBEYED.sub(lambda found: one_line(found[0]), text)
 
 
 def _write(stream: TextIO, text: str) -> None:
