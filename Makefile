@@ -20,7 +20,7 @@ help:
 	@echo 'make demo       migrate a running system in a throw-away virtual machine'
 	@echo 'make test       all tests: the fast ones, long ones of the copy, then real boots'
 	@echo '                (up to an hour)'
-	@echo 'make test-fast  linters and unit tests (about two minutes)'
+	@echo 'make test-fast  linters and unit tests (two and a half minutes)'
 	@echo 'make test-merge   real Portage merges the packages into a scratch root'
 	@echo 'make test-gentoo  the same with a real Gentoo repository (GENTOO_REPO=DIR)'
 	@echo 'make lint       ruff and mypy'
