@@ -134,7 +134,8 @@ def test_check(world):
     """The merged command examines this machine, and the root it was merged into."""
     done = world.scratch.installed("--check")
     assert done.returncode in (ExitStatus.DONE, ExitStatus.INHIBITED), done.stderr
-    assert re.search(r"(?m)^(Ready|Not ready)", done.stdout)
+    # what it says depends on this machine; it need not be a Gentoo one
+    assert re.search(r"(?m)^(Ready|Not ready|This version cannot)", done.stdout)
     root = str(world.scratch.root)
     done = world.scratch.installed("check", "--root", root, "--json")
     assert done.returncode in (ExitStatus.DONE, ExitStatus.INHIBITED), done.stderr
