@@ -6,10 +6,13 @@ LINTED := python/zfs_root_migrate tests overlay
 export PYTHONPATH := $(CURDIR)/python
 # compiled once, but not beside the sources
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
+unexport PYTHONDONTWRITEBYTECODE
 
 # what the maintainer's targets run under; they need nothing but Python and git
 BARE = PYTHONPATH= $$(tests/bootstrap python) -m
 
+# tests make tens of thousands of files: those of one that passed go at once
+PYTEST := $(PY) -m pytest -o tmp_path_retention_policy=failed
 # over all processors
 SPREAD := --numprocesses auto --dist worksteal
 
@@ -20,7 +23,7 @@ help:
 	@echo 'make demo       migrate a running system in a throw-away virtual machine'
 	@echo 'make test       all tests: the fast ones, long ones of the copy, then real boots'
 	@echo '                (up to an hour)'
-	@echo 'make test-fast  linters and unit tests (two and a half minutes)'
+	@echo 'make test-fast  linters and unit tests (under two minutes)'
 	@echo 'make test-merge   real Portage merges the packages into a scratch root'
 	@echo 'make test-gentoo  the same with a real Gentoo repository (GENTOO_REPO=DIR)'
 	@echo 'make lint       ruff and mypy'
@@ -54,25 +57,25 @@ lint: setup
 
 # from the sources beside them and from the program
 man: setup
-	UPDATE_MANUAL=1 $(PY) -m pytest -q tests/unit/test_manual.py \
+	UPDATE_MANUAL=1 $(PYTEST) -q tests/unit/test_manual.py \
 		tests/unit/test_completions.py
 
 test-fast: lint
-	$(PY) -m pytest -q $(SPREAD) -m "not boot and not slow and not merge" tests
+	$(PYTEST) -q $(SPREAD) -m "not boot and not slow and not merge" tests
 
 # real Portage and a small repository in place of Gentoo's
 test-merge: setup
-	GENTOO_REPO= $(PY) -m pytest -v -m merge tests/merge
+	GENTOO_REPO= $(PYTEST) -v -m merge tests/merge
 
 # the same with Gentoo's own: of this machine, or GENTOO_REPO=/path/to/it
 test-gentoo: setup
 	@repo=$$($(PY) -m tests.merge.gentoo) && \
-		GENTOO_REPO=$$repo $(PY) -m pytest -v -m merge tests/merge
+		GENTOO_REPO=$$repo $(PYTEST) -v -m merge tests/merge
 
 test: test-fast test-merge setup-guest
-	$(PY) -m pytest -q $(SPREAD) -m slow tests
+	$(PYTEST) -q $(SPREAD) -m slow tests
 	$(PY) -m tests.vm.build
-	$(PY) -m pytest -v -m boot tests/vm/boots
+	$(PYTEST) -v -m boot tests/vm/boots
 
 # what needs no set-up comes first
 demo:

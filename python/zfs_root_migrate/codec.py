@@ -11,7 +11,7 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeVar, cast
 
@@ -20,6 +20,8 @@ from zfs_root_migrate.errors import UsageError
 T = TypeVar("T")
 # no size, count or number of a machine is larger, and arithmetic never overflows
 _LARGEST = (1 << 63) - 1
+# most values by far: JSON has the same
+_PLAIN = (str, int, bool)
 
 
 def encode(value: object) -> Any:  # noqa: ANN401 - JSON has no better type
@@ -27,6 +29,8 @@ def encode(value: object) -> Any:  # noqa: ANN401 - JSON has no better type
 
     A dataclass that is one of several in a union carries its name in `type`.
     """
+    if value is None or type(value) in _PLAIN:
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {
             f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)
@@ -48,7 +52,7 @@ def canonical(value: object) -> str:
 
 def decode(kind: type[T], data: object, where: str = "") -> T:
     """Build a value of the given type from parsed JSON, or name the bad field."""
-    return cast(T, _decode(kind, data, where))
+    return cast(T, _decoder(cast(Any, kind))(data, where))
 
 
 @functools.cache
@@ -57,24 +61,38 @@ def type_hints(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
-def _decode(kind: Any, data: object, where: str) -> object:  # noqa: ANN401
+# what it makes of parsed JSON, and the path of that, for complaints
+Decoder = Callable[[object, str], object]
+
+
+@functools.cache
+def _decoder(kind: Any) -> Decoder:  # noqa: ANN401
+    """Choose once per type: a document has tens of thousands of values."""
     origin = typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
-        return _decode_union(typing.get_args(kind), data, where)
+        return functools.partial(_decode_union, typing.get_args(kind))
     if origin is tuple:
-        if not isinstance(data, list):
-            raise _wrong(where, "a list", data)
-        item = typing.get_args(kind)[0]
-        return tuple(_decode(item, x, f"{where}[{n}]") for n, x in enumerate(data))
+        return functools.partial(_decode_list, typing.get_args(kind)[0])
     if dataclasses.is_dataclass(kind):
-        return _decode_dataclass(cast(type, kind), data, where)
+        return functools.partial(_decode_dataclass, cast(type, kind))
     if isinstance(kind, type) and issubclass(kind, Enum):
-        try:
-            return kind(data)
-        except ValueError:
-            names = ", ".join(str(member.value) for member in kind)
-            raise _wrong(where, f"one of {names}", data) from None
-    return _decode_plain(kind, data, where)
+        return functools.partial(_decode_name, kind)
+    return functools.partial(_decode_plain, kind)
+
+
+def _decode_list(item: Any, data: object, where: str) -> object:  # noqa: ANN401
+    if not isinstance(data, list):
+        raise _wrong(where, "a list", data)
+    decode_item = _decoder(item)
+    return tuple([decode_item(x, f"{where}[{n}]") for n, x in enumerate(data)])
+
+
+def _decode_name(kind: type[Enum], data: object, where: str) -> object:
+    try:
+        return kind(data)
+    except ValueError:
+        names = ", ".join(str(member.value) for member in kind)
+        raise _wrong(where, f"one of {names}", data) from None
 
 
 def _decode_plain(kind: type, data: object, where: str) -> object:
@@ -100,19 +118,28 @@ def _decode_union(kinds: tuple[Any, ...], data: object, where: str) -> object:
         return None
     rest = [kind for kind in kinds if kind is not type(None)]
     if len(rest) == 1:
-        return _decode(rest[0], data, where)
+        return _decoder(rest[0])(data, where)
     name = data.get("type") if isinstance(data, dict) else None
     for kind in rest:
         if kind.__name__ == name:
-            return _decode(kind, data, where)
+            return _decoder(kind)(data, where)
     raise _wrong(where, "one of " + ", ".join(k.__name__ for k in rest), data)
+
+
+@functools.cache
+def _fields(kind: type) -> dict[str, tuple[Decoder, bool]]:
+    """Return for each field what decodes it, and whether it must be there."""
+    hints = type_hints(kind)
+    return {
+        f.name: (_decoder(hints[f.name]), f.default is dataclasses.MISSING)
+        for f in dataclasses.fields(kind)
+    }
 
 
 def _decode_dataclass(kind: type, data: object, where: str) -> object:
     if not isinstance(data, dict):
         raise _wrong(where, f"an object ({kind.__name__})", data)
-    hints = type_hints(kind)
-    known = {field.name: field for field in dataclasses.fields(kind)}
+    known = _fields(kind)
     for name in data:
         if name not in known and name != "type":
             raise UsageError(
@@ -120,10 +147,10 @@ def _decode_dataclass(kind: type, data: object, where: str) -> object:
                 resolution="was the file written by a newer zfs-root-migrate?",
             )
     values: dict[str, object] = {}
-    for name, field in known.items():
+    for name, (decode_field, needed) in known.items():
         if name in data:
-            values[name] = _decode(hints[name], data[name], _join(where, name))
-        elif field.default is dataclasses.MISSING:
+            values[name] = decode_field(data[name], _join(where, name))
+        elif needed:
             raise UsageError(f"missing field {_join(where, name)}")
     return kind(**values)
 

@@ -87,7 +87,7 @@ def test_what_tests_say_is_printed(tmp_path, processes):
     done = subprocess.run(
         (sys.executable, "-m", "pytest", *words),
         cwd=tmp_path,
-        env={"PATH": os.environ["PATH"]},
+        env={k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")},
         capture_output=True,
         text=True,
         check=False,

@@ -11,6 +11,9 @@ from tests.portage import tree
 from tests.portage.ask import Portage, keep_warm
 from tests.portage.pythons import VERSIONS, python_with_portage
 
+# what the older one finds differently is rare, and Portage is slow
+ALL = (VERSIONS[0], pytest.param(VERSIONS[1], marks=pytest.mark.slow))
+
 
 @pytest.fixture(scope="session")
 def loaded() -> Iterator[Callable[[str], Portage]]:
@@ -24,7 +27,7 @@ def loaded() -> Iterator[Callable[[str], Portage]]:
         yield load
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=ALL)
 def portage(
     request: pytest.FixtureRequest, loaded: Callable[[str], Portage]
 ) -> Portage:
@@ -32,7 +35,7 @@ def portage(
     return loaded(request.param)
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=ALL)
 def started(request: pytest.FixtureRequest) -> Portage:
     """Return Portage, in each version, started anew each time as the tool does it."""
     return Portage(python_with_portage(request.param))

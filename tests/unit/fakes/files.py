@@ -17,12 +17,10 @@ class Files:
 
     def place(self, path: str) -> Place:
         """Return the file system that a path lies on, and the path in it."""
-        mounts = {**self.always, **self.own}
-        at = max(
-            (m for m in mounts if path == m or path.startswith(m.rstrip("/") + "/")),
-            key=len,
-        )
-        name, top = mounts[at]
+        at = path
+        while not (mount := self.own.get(at) or self.always.get(at)):
+            at = at.rpartition("/")[0] or "/"
+        name, top = mount
         return name, (top.rstrip("/") + path[len(at.rstrip("/")) :]) or "/"
 
     def read(self, path: str) -> str | None:
