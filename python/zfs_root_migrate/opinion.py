@@ -68,8 +68,8 @@ def summarize(status: int, stdout: str, stderr: str) -> str:
     if not found.suspect:
         return f"{head}the files of {found.packages} packages are as installed{early}"
     return (
-        f"{head}{found.files} files of {found.suspect} packages (of {found.packages}) "
-        "are not as installed"
+        f"{head}files that are not as installed: {found.files}, in {found.suspect} of "
+        f"{found.packages} packages"
         + (f", {found.outside} of them not below /etc" if found.outside else "")
         + f"; what you changed yourself is among them{early}"
     )

@@ -40,7 +40,7 @@ def test_what_it_finds_is_counted():
         "!!! /etcetera/y does not exist\n"
     )
     said = summarize(0, told(1, 0, 2), errors)
-    assert "3 files of 2 packages (of 3)" in said
+    assert "not as installed: 3, in 2 of 3 packages" in said
     assert "2 of them not below /etc" in said
     assert "not below" not in summarize(0, told(1), "!!! /etc/a does not exist\n")
 

@@ -10,7 +10,7 @@ _READ_ONLY = (
     "findmnt --raw --noheadings --types zfs --output TARGET | while read -r place; do "
     'mount -o remount,bind,ro "$place" || exit 1; done && exec "$@"'
 )
-_EQUERY = ("equery", "--no-color", "--no-pipe", "check", "*")
+EQUERY = ("equery", "--no-color", "--no-pipe", "check", "*")
 # a checksum of every file that a package owns
 SECONDS = 60
 LONGEST = 3600
@@ -30,7 +30,7 @@ def second_opinion(facts: Facts) -> tuple[Step, ...]:
             needs=("mount",),
             actions=(
                 Consult(
-                    argv=("sh", "-c", _READ_ONLY, "sh", *_EQUERY),
+                    argv=("sh", "-c", _READ_ONLY, "sh", *EQUERY),
                     chroot=NEW,
                     report=OPINION,
                     timeout=LONGEST,
