@@ -77,7 +77,7 @@ def test_armed_at_the_end(case):
 
 def test_a_service_that_the_package_brought_stays():
     """It is neither written nor removed, but must be the one of this version."""
-    config, facts = wished("guest-openrc-bios")
+    config, facts = wished("openrc-bios")
     ours, theirs = (
         arm(config, known, design(config, known))[0]
         for known in (facts, with_service(facts))
@@ -98,7 +98,7 @@ def with_service(facts):
 
 def test_the_new_root_is_not_armed():
     """What arms is not copied; the service is, where it belongs to a package."""
-    config, facts = wished("guest-openrc-bios")
+    config, facts = wished("openrc-bios")
     for known, copied in ((facts, False), (with_service(facts), True)):
         layout = design(config, known)
         out = {item.path for item in copying.left_out(config, known, layout)}

@@ -14,9 +14,15 @@ from tests.unit.fakes.files import DIRECTORY, Files, Place
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.layout import DiskLayout, design
 from zfs_root_migrate.model import Facts
-from zfs_root_migrate.paths import SEAL_LOG, STATE, WORK
+from zfs_root_migrate.paths import ARMED_SCRIPT, SEAL_LOG, STATE, WORK
 from zfs_root_migrate.runner import Answer
-from zfs_root_migrate.shipped import DRACUT_HOOK, DRACUT_SETUP
+from zfs_root_migrate.shipped import (
+    DRACUT_HOOK,
+    DRACUT_SETUP,
+    OPENRC_SERVICE,
+    SERVICE,
+    shipped,
+)
 from zfs_root_migrate.steps import dracut
 from zfs_root_migrate.steps.probes import digest
 from zfs_root_migrate.steps.sealing import source_file_systems
@@ -70,6 +76,8 @@ class Machine:
         files.make_directory("/usr/lib/dracut/modules.d/90zfs")
         for path in ("/etc/fstab", "/etc/passwd", f"{STATE}/plan.json"):
             files.write(path, f"old {path}")
+        if SERVICE in self.facts.system.services:
+            files.write(ARMED_SCRIPT, shipped(OPENRC_SERVICE))
         if self.facts.boot.hostid:
             files.write("/etc/hostid", self.facts.boot.hostid)
         for mount in self.layout.sources:
