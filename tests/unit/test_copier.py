@@ -11,6 +11,7 @@ import pytest
 from tests.unit.test_rsync import Heard, tree
 from zfs_root_migrate import copier, rsync
 from zfs_root_migrate.comparison import compare_all
+from zfs_root_migrate.copy import engine
 from zfs_root_migrate.copy.order import Problem, Report
 from zfs_root_migrate.errors import ExitStatus, StepFailedError
 from zfs_root_migrate.model import Copier
@@ -53,7 +54,7 @@ def reports(monkeypatch, copying):
         report = Report()
         for name, value in fields.items():
             setattr(report, name, value)
-        monkeypatch.setattr(copier, "copy", lambda _order, _tell: report)
+        monkeypatch.setattr(engine, "copy", lambda _order, _tell: report)
         return copying
 
     return gives
