@@ -214,6 +214,12 @@ def test_builds_in_memory_are_named_where_that_is_short(
     assert "memory-low" not in found_by(change)
 
 
+@pytest.mark.parametrize(("mib", "said"), [(1973, False), (1792, False), (1500, True)])
+def test_a_machine_with_two_gibibytes_has_enough(mib: int, said: bool) -> None:
+    """MemTotal, which is read, is less than what the machine has."""
+    assert ("memory-low" in found_by(system(memory=mib << 20))) is said
+
+
 def test_programs_of_one_package_are_one_finding() -> None:
     """It is installed once."""
     (one,) = found_by(without("modinfo", "modprobe"))["tool-missing"]

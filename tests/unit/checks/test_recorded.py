@@ -19,7 +19,7 @@ EXPECTED: dict[str, tuple[set[str], set[str], set[str]]] = {
     "btrfs-root": ({"root-on-btrfs"}, {OTHER_KERNEL}, {"hostid-new"}),
     "guest-openrc-bios": (
         set(),
-        {"memory-low", "sources-not-built"},
+        {"sources-not-built"},
         {"hostid-new", "installkernel-missing"},
     ),
     "luks": (
