@@ -70,7 +70,9 @@ def _decoder(kind: Any) -> Decoder:  # noqa: ANN401
     """Choose once per type: a document has tens of thousands of values."""
     origin = typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
-        return functools.partial(_decode_union, typing.get_args(kind))
+        kinds = typing.get_args(kind)
+        rest = tuple(kind for kind in kinds if kind is not type(None))
+        return functools.partial(_decode_union, rest, rest != kinds)
     if origin is tuple:
         return functools.partial(_decode_list, typing.get_args(kind)[0])
     if dataclasses.is_dataclass(kind):
@@ -113,17 +115,21 @@ def _is_encodable(text: str) -> bool:
     return True
 
 
-def _decode_union(kinds: tuple[Any, ...], data: object, where: str) -> object:
-    if data is None and type(None) in kinds:
+def _decode_union(
+    kinds: tuple[Any, ...],
+    may_be_none: bool,
+    data: object,
+    where: str,
+) -> object:
+    if data is None and may_be_none:
         return None
-    rest = [kind for kind in kinds if kind is not type(None)]
-    if len(rest) == 1:
-        return _decoder(rest[0])(data, where)
+    if len(kinds) == 1:
+        return _decoder(kinds[0])(data, where)
     name = data.get("type") if isinstance(data, dict) else None
-    for kind in rest:
+    for kind in kinds:
         if kind.__name__ == name:
             return _decoder(kind)(data, where)
-    raise _wrong(where, "one of " + ", ".join(k.__name__ for k in rest), data)
+    raise _wrong(where, "one of " + ", ".join(k.__name__ for k in kinds), data)
 
 
 @functools.cache

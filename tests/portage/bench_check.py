@@ -168,12 +168,10 @@ def verdict(middle: dict[str, float]) -> tuple[str, ...]:
 
 
 def _bare(portage: str, root: Path) -> float:
-    place = root / tree.REPOSITORY
-    repositories = f"[DEFAULT]\nmain-repo = gentoo\n[gentoo]\nlocation = {place}\n"
     return run(
         [portage, "-IBc", BARE],
         PORTAGE_CONFIGROOT=str(root),
-        PORTAGE_REPOSITORIES=repositories,
+        PORTAGE_REPOSITORIES=tree.repositories(root),
     )
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.portage import tree
+from tests.portage.ask import ACCOUNT
 from tests.portage.gentoo import EBUILDS
 from tests.portage.pythons import VERSIONS, python_with_portage
 from zfs_root_migrate.opinion import summarize
+from zfs_root_migrate.runner import ENVIRONMENT
 from zfs_root_migrate.steps.second import EQUERY
 
 GENTOOLKIT = os.environ.get("GENTOOLKIT", "")
@@ -51,7 +53,6 @@ def root(tmp_path):
 
 def ask(root, version):
     """Ask as the step does, but of a root that is not the running one."""
-    repositories = f"[gentoo]\nlocation = {root / tree.REPOSITORY}\n"
     _, *words = EQUERY
     done = subprocess.run(
         (
@@ -59,14 +60,13 @@ def ask(root, version):
             *(Path(GENTOOLKIT, "bin/equery"), *words),
         ),
         env={
-            "PATH": os.environ["PATH"],
+            **ENVIRONMENT,
+            **ACCOUNT,
             "PYTHONPATH": f"{GENTOOLKIT}/pym",
             "ROOT": str(root),
             "PORTAGE_CONFIGROOT": str(root),
             "EPREFIX": "",
-            "PORTAGE_REPOSITORIES": f"[DEFAULT]\nmain-repo = gentoo\n{repositories}",
-            "PORTAGE_USERNAME": "root",
-            "PORTAGE_GRPNAME": "root",
+            "PORTAGE_REPOSITORIES": tree.repositories(root),
         },
         capture_output=True,
         text=True,

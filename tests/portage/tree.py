@@ -76,6 +76,12 @@ def write_system(root: Path, *, ebuilds: Iterable[Ebuild] = EBUILDS) -> None:
     select_profile(root)
 
 
+def repositories(root: Path) -> str:
+    """Return what PORTAGE_REPOSITORIES says of a root that is not the running one."""
+    place = root / REPOSITORY
+    return f"[DEFAULT]\nmain-repo = gentoo\n[gentoo]\nlocation = {place}\n"
+
+
 def select_profile(root: Path, profile: str = PROFILE) -> None:
     """Set the link that eselect sets."""
     link = root / "etc/portage/make.profile"
