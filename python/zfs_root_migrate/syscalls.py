@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
 import os
 import struct
 
@@ -54,6 +55,11 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 # include/uapi/linux/mount.h; one number on every machine
 _SYS_OPEN_TREE = 428
 _OPEN_TREE_CLONE = 1
+# include/uapi/linux/openat2.h; one number on every machine
+_SYS_OPENAT2 = ctypes.c_long(437)
+_RESOLVE_NO_SYMLINKS = 0x04
+_OPEN_HOW = struct.Struct("=QQQ")
+_OPEN_HOW_SIZE = ctypes.c_size_t(_OPEN_HOW.size)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -174,19 +180,62 @@ def open_alone(path: str) -> int | None:
     return int(found) if found >= 0 else None
 
 
-def open_below(top: int, path: bytes) -> int:
-    """Open a directory below another, in pieces that the kernel takes (PATH_MAX)."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+def open_below(top: int, path: bytes, flags: int = 0) -> int:
+    """Open a directory below another; no symbolic link on the way is followed.
+
+    `path` begins with a slash, or is empty for the directory itself; it may be longer
+    than what the kernel takes at a time (PATH_MAX). `flags` are those of open(2), in
+    addition. NotADirectoryError: there is a link, or something else, in its place.
+
+    A tree that is at work can turn a directory into a link at any time, and one that
+    leads out of the copy leads into the running system: openat2(2), RESOLVE_NO_SYMLINKS
+    (Linux 5.6). Where that call is not known, or forbidden, one name is opened after
+    the other.
+    """
+    flags |= os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    most = PIECE if _has_openat2() else 1
     here, rest = -1, path[1:] or b"."
     while rest:
-        end = rest.rfind(b"/", 0, PIECE) if len(rest) > PIECE else len(rest)
-        above, (piece, rest) = here, (rest[:end], rest[end + 1 :])
+        piece, rest = _first_piece(rest, most)
+        above = here
         try:
-            here = os.open(piece, flags, dir_fd=top if above < 0 else above)
+            here = _open_no_link(top if above < 0 else above, piece, flags, most)
         finally:
             if above >= 0:
                 os.close(above)
     return here
+
+
+def _first_piece(path: bytes, most: int) -> tuple[bytes, bytes]:
+    """Split a path before a slash: at least a name, and else at most so many bytes."""
+    if len(path) <= most:
+        return path, b""
+    end = path.rfind(b"/", 0, most)
+    if end < 0:
+        end = path.find(b"/")
+    return (path, b"") if end < 0 else (path[:end], path[end + 1 :])
+
+
+def _open_no_link(folder: int, path: bytes, flags: int, most: int) -> int:
+    if most == 1:
+        return os.open(path, flags, dir_fd=folder)
+    how = _OPEN_HOW.pack(flags, 0, _RESOLVE_NO_SYMLINKS)
+    found = int(_libc.syscall(_SYS_OPENAT2, folder, path, how, _OPEN_HOW_SIZE))
+    if found < 0:
+        number = ctypes.get_errno()
+        # as open(2) calls a link that was to be a directory
+        number = errno.ENOTDIR if number == errno.ELOOP else number
+        raise OSError(number, os.strerror(number), path)
+    return found
+
+
+@functools.cache
+def _has_openat2() -> bool:
+    how = _OPEN_HOW.pack(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS)
+    found = int(_libc.syscall(_SYS_OPENAT2, _AT_FDCWD, b"/", how, _OPEN_HOW_SIZE))
+    if found >= 0:
+        os.close(found)
+    return found >= 0
 
 
 def exchange(first: str, second: str) -> None:

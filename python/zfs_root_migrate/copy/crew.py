@@ -193,7 +193,9 @@ class Crew:
             for inode, ctime, kind, names in made
         ]
         self.heard.copied += copied
-        self.heard.devices.update(devices)
+        for device, path in devices:
+            # the first that is heard of is nearest to where it is mounted
+            self.heard.devices.setdefault(device, path)
         if failure is not None:
             self._fail(FatalError(*failure))
             self._dismiss(mate)

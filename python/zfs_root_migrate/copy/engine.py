@@ -282,12 +282,16 @@ class _Pass:
     def _sync(self) -> None:
         """Write what was copied to the disk, every file system of the destination."""
         for path in self._devices.values():
-            with suppress(FileNotFoundError):
+            try:
                 folder = open_directory(self._destination, path)
-                try:
-                    sync_file_system(folder)
-                finally:
-                    os.close(folder)
+            except OSError:
+                # it is no more, and what was written to its file system still is
+                os.sync()
+                continue
+            try:
+                sync_file_system(folder)
+            finally:
+                os.close(folder)
 
     def _checkpoint(self) -> None:
         self._count(complete=False)

@@ -8,10 +8,6 @@ from zfs_root_migrate.copy.ledger import Ledger
 from zfs_root_migrate.copy.listing import DOUBTFUL
 from zfs_root_migrate.syscalls import open_below
 
-_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# what the kernel takes in one call (PATH_MAX)
-_LONG = 3000
-
 # how much is known of a directory at the destination
 MADE = 0  # it was made just now and is empty
 FRESH = 1  # it may hold anything
@@ -63,12 +59,10 @@ class Found:
 
 
 def open_directory(top: int, path: str) -> int:
-    """Open a directory below a top, following no link at its end."""
-    if len(path) > _LONG:
-        return open_below(top, os.fsencode(path))
-    if not path:
-        return os.open(".", _OPEN, dir_fd=top)
+    """Open a directory below a top, following no link at its end or on the way."""
+    name = os.fsencode(path)
     try:
-        return os.open(path[1:], _OPEN | os.O_NOATIME, dir_fd=top)
+        return open_below(top, name, os.O_NOATIME)
     except PermissionError:
-        return os.open(path[1:], _OPEN, dir_fd=top)
+        # not ours: then its access time changes
+        return open_below(top, name)

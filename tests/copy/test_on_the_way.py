@@ -1,0 +1,106 @@
+"""What becomes of a path while a pass is on its way to it."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.copy import judge
+from tests.copy.conftest import Mount
+from tests.copy.engine import Engine
+from tests.copy.test_torture import TABLES
+from zfs_root_migrate import syscalls
+from zfs_root_migrate.copy.crew import PORTION
+from zfs_root_migrate.copy.engine import copy
+from zfs_root_migrate.copy.order import Detect, Order, Tally
+from zfs_root_migrate.copy.sides import open_directory
+
+NAME = "directory " * 10
+
+
+@pytest.mark.parametrize("depth", [3, 50], ids=["short", "longer than PATH_MAX"])
+@pytest.mark.parametrize("target", ["real", "x" * 4000], ids=["there", "no name"])
+@pytest.mark.parametrize("knows", [True, False], ids=["openat2", "old kernel"])
+def test_no_link_is_followed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    depth: int,
+    target: str,
+    *,
+    knows: bool,
+) -> None:
+    """A link in the middle of a path is no directory, wherever it leads."""
+    assert syscalls._has_openat2()
+    monkeypatch.setattr(syscalls, "_has_openat2", lambda: knows)
+    top = os.open(tmp_path, os.O_RDONLY)
+    here = os.dup(top)
+    for name in ("real", *[NAME] * depth):
+        os.mkdir(name, dir_fd=here)
+        above, here = here, os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(above)
+    (tmp_path / "link").symlink_to(target)
+    found = open_directory(top, "/real" + f"/{NAME}" * depth)
+    assert os.fstat(found).st_ino == os.fstat(here).st_ino
+    os.close(found)
+    os.close(here)
+    with pytest.raises(NotADirectoryError):
+        open_directory(top, "/link" + f"/{NAME}" * depth)
+    with pytest.raises(NotADirectoryError):
+        open_directory(top, "/link")
+    os.close(top)
+
+
+def test_nothing_is_written_through_a_link(mount: Mount, tmp_path: Path) -> None:
+    """A directory becomes a link that leads to it from outside: into the source."""
+    source, destination = mount("ext4", "old").path, mount("tmpfs", "new").path
+    # more than is handed out at a time: some come after the top
+    crowd = [f"{number}/below" for number in range(3 * PORTION)]
+    for name in crowd:
+        (source / "dir" / name).mkdir(parents=True)
+        (source / "dir" / name / "file").write_text("before")
+    engine = Engine(source, destination, tmp_path / "state", (*TABLES, "--jobs", "1"))
+    assert engine.run().status == 0
+    away = source / "away"
+    (source / "dir").rename(away)
+    (source / "dir").symlink_to(away)
+    for name in crowd:
+        (away / name / "file").write_text("now")
+    before = {path: path.lstat() for path in source.rglob("*")}
+    for _ in range(2):
+        done = engine.run()
+        assert done.status == 0, done.complaints
+    for path, then in before.items():
+        now = path.lstat()
+        assert (now.st_ino, now.st_ctime_ns) == (then.st_ino, then.st_ctime_ns), path
+    assert judge.differences(source, destination) == []
+
+
+def test_a_directory_that_stood_for_its_file_system_goes(
+    mount: Mount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts as copied is on the disk, also where nothing leads there any more."""
+    source, destination = mount("ext4", "old").path, mount("tmpfs", "new").path
+    (source / "place/dir/below").mkdir(parents=True)
+    mount("tmpfs", "new/place")
+    order = Order(
+        source=str(source),
+        destination=str(destination),
+        state=str(tmp_path / "state"),
+        detect=Detect.TABLES,
+        jobs=1,
+    )
+    copy(order, lambda _tally: None)
+    (source / "place/dir/below/file").write_text("new")
+    below = destination / "place/dir"
+    synced = []
+
+    def make_a_file(tally: Tally) -> None:
+        if tally.copied and below.is_dir():
+            shutil.rmtree(below)
+            below.write_text("file")
+
+    monkeypatch.setattr(os, "sync", lambda: synced.append(1))
+    assert copy(order, make_a_file).is_good
+    assert below.is_file()
+    assert synced
