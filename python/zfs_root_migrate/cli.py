@@ -1,4 +1,4 @@
-"""The command line: verbs in one table, errors to exit statuses, nothing else.
+"""The command line: options to values, errors to exit statuses, nothing else.
 
 Modules that read or change a machine are imported when a verb needs them, so that
 `help` and `version` answer at once.
@@ -10,89 +10,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, NamedTuple
 
 from zfs_root_migrate import __version__
 from zfs_root_migrate.errors import ExitStatus, MigrateError, from_os, interrupted
-
-if TYPE_CHECKING:
-    from zfs_root_migrate.terminal import Terminal
-
-Verb = Callable[["Terminal", argparse.Namespace], int]
-
-
-class Row(NamedTuple):
-    """A verb: its name, the line in `help`, and the groups of options it takes."""
-
-    name: str
-    help: str
-    options: tuple[str, ...] = ()
-    asks_portage: bool = False
-
-
-VERBS = (
-    Row(
-        name="check",
-        help="tell whether this machine can be migrated, and what to type if not",
-        options=("input", "root", "scan", "json", "explain", "fix"),
-        asks_portage=True,
-    ),
-    Row(
-        name="facts",
-        help="show what was read of this machine",
-        options=("root", "scan", "record"),
-        asks_portage=True,
-    ),
-    Row(
-        name="list",
-        help="list the disks, topologies or layouts to choose from",
-        options=("input", "json", "what"),
-        asks_portage=True,
-    ),
-    Row(
-        name="show",
-        help="show the settings and what they come to on this machine",
-        options=("input", "json"),
-        asks_portage=True,
-    ),
-    Row(name="set", help="choose a setting: set NAME VALUE...", options=("setting",)),
-    Row(
-        name="plan",
-        help="show every step with its commands, and change nothing",
-        options=("input", "json"),
-        asks_portage=True,
-    ),
-    Row(
-        name="run",
-        help="migrate, up to the reboot; goes on where it was interrupted",
-        options=("confirm", "pretend", "wishes"),
-        asks_portage=True,
-    ),
-    Row(name="sync", help="bring a finished copy up to date", options=("discard",)),
-    Row(
-        name="seal",
-        help="make the last pass; the service that `run` arms does this at shutdown",
-    ),
-    Row(name="verify", help="compare every file and look at every link of the boot"),
-    Row(name="status", help="tell where it stands and what is next", options=("json",)),
-    Row(
-        name="undo",
-        help="go back, from any point before `mirror`",
-        options=("confirm",),
-    ),
-    Row(
-        name="mirror",
-        help="on the new root: take the old disk in. No turning back",
-        options=("confirm", "pretend", "serial"),
-    ),
-    Row(
-        name="environments",
-        help="list, make, activate and destroy boot environments",
-        options=("environment", "json", "pretend"),
-    ),
-    Row(name="help", help="show this, or the options of a verb", options=("verb",)),
-    Row(name="version", help="show the version"),
-)
+from zfs_root_migrate.verbs import VERBS, find_verb
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -294,7 +215,7 @@ def begin_early(args: argparse.Namespace) -> None:
 def _guarded(args: argparse.Namespace) -> int:
     # what is begun now does not outlive us, however this ends
     begin_early(args)
-    from zfs_root_migrate import verbs
+    carry_out = find_verb(args.verb)
     from zfs_root_migrate.terminal import Terminal
 
     terminal = Terminal(out=sys.stdout, err=sys.stderr)
@@ -303,7 +224,7 @@ def _guarded(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     os.umask(0o022)
     try:
-        return verbs.dispatch(terminal, args)
+        return carry_out(terminal, args)
     except MigrateError as error:
         terminal.error(error)
         return error.status

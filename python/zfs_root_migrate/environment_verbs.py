@@ -1,8 +1,9 @@
 """The verb `environments`: what it shows and asks."""
 
 import argparse
+from collections.abc import Callable
 
-from zfs_root_migrate import reports, workflow
+from zfs_root_migrate import workflow
 from zfs_root_migrate.asking import confirmer, show_json
 from zfs_root_migrate.environment_reports import (
     environments_data,
@@ -12,11 +13,12 @@ from zfs_root_migrate.environment_reports import (
 from zfs_root_migrate.environment_workflow import change, look, plan_change
 from zfs_root_migrate.environments import Environments
 from zfs_root_migrate.errors import ExitStatus, UsageError
+from zfs_root_migrate.render import steps_text
 from zfs_root_migrate.sessions import open_recorded
 from zfs_root_migrate.terminal import Terminal
 
 
-def environments(terminal: Terminal, args: argparse.Namespace) -> int:
+def _environments(terminal: Terminal, args: argparse.Namespace) -> int:
     """List boot environments, or change one."""
     reader = open_recorded(terminal).reader
     if args.action == "list":
@@ -25,7 +27,7 @@ def environments(terminal: Terminal, args: argparse.Namespace) -> int:
         raise UsageError(f"`environments {args.action}` needs the name of one")
     if args.pretend:
         plan = plan_change(look(reader), args.action, args.name)
-        terminal.result(reports.steps_text(plan))
+        terminal.result(steps_text(plan))
         return ExitStatus.DONE
     workflow.require_root(f"environments {args.action}")
     asks = args.ask or args.action == "destroy"
@@ -49,3 +51,8 @@ def _list_environments(
     else:
         terminal.result(environments_text(now, colour=terminal.colour_out))
     return ExitStatus.DONE
+
+
+VERBS: dict[str, Callable[[Terminal, argparse.Namespace], int]] = {
+    "environments": _environments
+}

@@ -18,11 +18,11 @@ from zfs_root_migrate.journal import Lock
 from zfs_root_migrate.paths import LOCK
 from zfs_root_migrate.plan import Plan
 from zfs_root_migrate.reader import Reader
+from zfs_root_migrate.sessions import Confirm
 from zfs_root_migrate.steps.grub import DEFAULT
 from zfs_root_migrate.steps.menu import SCRIPT
 from zfs_root_migrate.terminal import Terminal
 from zfs_root_migrate.workbench import open_passing
-from zfs_root_migrate.workflow import Confirm
 
 
 def look(reader: Reader) -> Environments:

@@ -27,9 +27,9 @@ from zfs_root_migrate.fix import (
 from zfs_root_migrate.output import Log
 from zfs_root_migrate.paths import LOG, PORTAGE
 from zfs_root_migrate.reports import unsupported
+from zfs_root_migrate.sessions import Confirm, Session
 from zfs_root_migrate.terminal import Terminal
 from zfs_root_migrate.wishes import emerge_line, emerge_runs
-from zfs_root_migrate.workflow import Confirm, Session
 
 
 @dataclass(slots=True, kw_only=True)

@@ -153,6 +153,14 @@ def plan_text(
     return "\n".join(lines) + "\n"
 
 
+def steps_text(plan: Plan) -> str:
+    """Write the steps of a plan with their commands."""
+    lines = [f"Steps of `{plan.verb}` (about {duration(plan.seconds)} in all):"]
+    for number, step in enumerate(plan.steps, 1):
+        lines += ["", *step_text(step, number)]
+    return "\n".join([*lines, "", CHROOT_NOTE])
+
+
 def step_text(step: Step, number: int) -> list[str]:
     """Write one step with its reason and every command."""
     head = f"{number}. {step.title}  [{HAZARDS[step.hazard]}, {duration(step.seconds)}]"

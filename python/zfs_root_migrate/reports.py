@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from zfs_root_migrate import topology
-from zfs_root_migrate.amounts import duration, show_size
+from zfs_root_migrate.amounts import show_size
 from zfs_root_migrate.checks.table import NotLookedAt
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.datasets import LAYOUTS
@@ -13,9 +13,7 @@ from zfs_root_migrate.errors import UsageError
 from zfs_root_migrate.finding import Finding, Severity, finding_json
 from zfs_root_migrate.layout import boot_size, swap_size
 from zfs_root_migrate.model import BlockDevice, Facts, Topology
-from zfs_root_migrate.plan import Plan
 from zfs_root_migrate.quoting import one_line
-from zfs_root_migrate.render import CHROOT_NOTE, step_text
 from zfs_root_migrate.wishes import FIX
 
 NUMBERED = ("target", "topology", "layout")
@@ -129,9 +127,7 @@ def is_mended_by_fix(finding: Finding) -> bool:
     return any(command.startswith(FIX) for command in finding.commands)
 
 
-def _finding_lines(
-    finding: Finding, on: str, off: str, width: int | None
-) -> list[str]:
+def _finding_lines(finding: Finding, on: str, off: str, width: int | None) -> list[str]:
     lines = [f"  {on}{finding.title}{off}  [{finding.key}]"]
     lines += _wrapped(one_line(finding.seen), "    ", "    ", width)
     if finding.why:
@@ -301,11 +297,3 @@ def settings_text(
         meaning = f"  ({one_line(comes_to[name])})" if comes_to.get(name) else ""
         lines.append(f"  {name:<{width}}  {value}{'' if default else ' *'}{meaning}")
     return "\n".join(lines)
-
-
-def steps_text(plan: Plan) -> str:
-    """Write the steps of a plan with their commands."""
-    lines = [f"Steps of `{plan.verb}` (about {duration(plan.seconds)} in all):"]
-    for number, step in enumerate(plan.steps, 1):
-        lines += ["", *step_text(step, number)]
-    return "\n".join([*lines, "", CHROOT_NOTE])

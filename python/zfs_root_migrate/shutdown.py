@@ -20,9 +20,10 @@ from zfs_root_migrate.paths import (
     in_new,
 )
 from zfs_root_migrate.plan import Plan
+from zfs_root_migrate.sessions import Session
 from zfs_root_migrate.state import FINISHED
 from zfs_root_migrate.workbench import open_executor
-from zfs_root_migrate.workflow import Session, current_phase, same_plan
+from zfs_root_migrate.workflow import current_phase, same_plan
 
 
 def seal(session: Session) -> None:

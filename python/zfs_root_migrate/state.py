@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zfs_root_migrate import codec, journal
 from zfs_root_migrate.config import Config
@@ -13,7 +14,9 @@ from zfs_root_migrate.facts import dump_facts, load_facts
 from zfs_root_migrate.journal import Event, Record
 from zfs_root_migrate.model import Facts
 from zfs_root_migrate.paths import JOURNAL, OPINION, REPORT
-from zfs_root_migrate.plan import Plan
+
+if TYPE_CHECKING:
+    from zfs_root_migrate.plan import Plan
 
 SCHEMA = "zfs-root-migrate/state"
 VERSION = 1
@@ -42,7 +45,7 @@ class Recorded:
     config: Config
     facts: Facts
     digest: str
-    plan: Plan
+    plan: "Plan"
 
 
 class State:
@@ -78,6 +81,9 @@ class State:
         return self._known[1]
 
     def _decode(self, text: str, facts: str) -> Recorded:
+        # the steps are loaded where there are any: `check` is to be quick
+        from zfs_root_migrate.plan import Plan
+
         data = _parse(text, self._plan)
         return Recorded(
             config=codec.decode(Config, data.get("config"), "config"),
@@ -86,7 +92,7 @@ class State:
             plan=codec.decode(Plan, data.get("plan"), "plan"),
         )
 
-    def record(self, config: Config, facts: Facts, plan: Plan) -> None:
+    def record(self, config: Config, facts: Facts, plan: "Plan") -> None:
         """Write down what was decided; plan.json comes last and makes it valid."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         # of an undo that was cut short while it forgot: not of this migration

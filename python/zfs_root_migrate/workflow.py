@@ -2,96 +2,24 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 
 from zfs_root_migrate import __version__, runner, topology
 from zfs_root_migrate import plan as planning
-from zfs_root_migrate.checks import run_checks
 from zfs_root_migrate.checks.table import NotLookedAt
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.errors import InhibitedError, MigrateError, UsageError
-from zfs_root_migrate.facts import gather
-from zfs_root_migrate.facts.tree import find_mounted, plan_walks
 from zfs_root_migrate.finding import Finding, Severity
 from zfs_root_migrate.journal import Lock
 from zfs_root_migrate.layout import DiskLayout, design
 from zfs_root_migrate.model import Facts
-from zfs_root_migrate.paths import LOCK, STATE
+from zfs_root_migrate.paths import LOCK
 from zfs_root_migrate.plan import Plan
-from zfs_root_migrate.reader import LiveReader, Reader
-from zfs_root_migrate.reader_root import RootReader
-from zfs_root_migrate.scan import scan
-from zfs_root_migrate.state import FINISHED, Phase, Recorded, State, phase
+from zfs_root_migrate.reader import Reader
+from zfs_root_migrate.sessions import Confirm, Session
+from zfs_root_migrate.state import FINISHED, Phase, Recorded, phase
 from zfs_root_migrate.steps import pool
-from zfs_root_migrate.terminal import Counter, Terminal
 from zfs_root_migrate.workbench import holds, open_executor
-
-Confirm = Callable[[str], bool]
-
-
-@dataclass(slots=True)
-class Session:
-    """What a verb works with."""
-
-    terminal: Terminal
-    config: Config
-    reader: Reader
-    state: State
-    given_facts: Facts | None = None
-    ask_portage: bool = True
-    is_recorded: bool = False
-    elsewhere: str | None = None
-    scans: bool = False
-
-    def facts(self) -> Facts:
-        """Return the facts that were given, or read the machine."""
-        if self.given_facts is None:
-            self.given_facts = gather(
-                self.reader,
-                state_dir=STATE,
-                tool_version=__version__,
-                ask_portage=self.ask_portage,
-                elsewhere=self.elsewhere,
-            )
-            if self.scans:
-                self.walk()
-        return self.given_facts
-
-    def walk(self) -> None:
-        """Walk through all that would be copied, and add what was met to the facts."""
-        facts = self.facts()
-        walks = plan_walks(self.config, facts)
-        if not walks:
-            return
-        counter = Counter(self.terminal, sum(walk.files for walk in walks))
-        try:
-            tree = scan(walks, counter)
-        finally:
-            counter.close()
-        if self.elsewhere is not None:
-            # a walk sees what lies below a mount point, and not the mount
-            mounts = LiveReader().read("/proc/self/mountinfo") or ""
-            tree = replace(tree, mounted=find_mounted(self.elsewhere, mounts))
-        self.given_facts = replace(facts, tree=tree)
-
-    def findings(self) -> tuple[Finding, ...]:
-        """Return what the checks find."""
-        return run_checks(self.facts(), self.config)
-
-
-def new_session(
-    terminal: Terminal,
-    config: Config,
-    facts: Facts | None,
-    elsewhere: str | None = None,
-) -> Session:
-    """Return a session on the running machine, on recorded facts or on a tree."""
-    reader = LiveReader() if elsewhere is None else RootReader(elsewhere)
-    session = Session(terminal, config, reader, State(STATE), facts)
-    session.is_recorded = facts is not None
-    session.elsewhere = elsewhere
-    return session
 
 
 def require_root(verb: str) -> None:

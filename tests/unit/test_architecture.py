@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import zfs_root_migrate
+from tests.unit.fakes.machines import MACHINES
 
 TOP = Path(zfs_root_migrate.__file__).parent
 CHECKOUT = Path(__file__).parents[2]
@@ -32,7 +33,7 @@ RIM = {
         *("reader", "scripts", "verbs", "workflow", "cli", "__main__"),
         *("scan", "walker", "syscalls", "portage_config", "fixing"),
         *("reader_root", "sessions", "rsync", "environment_workflow", "asking"),
-        *("environment_verbs",),
+        *("looking_verbs", "migration_verbs", "environment_verbs"),
         *("rounds", "windows", "arming", "shutdown"),
         *("workbench", "comparison_files", "comparison_walk"),
     )
@@ -137,7 +138,7 @@ def test_checks_never_read_the_system(name):
 def test_steps_know_no_executor(name):
     """A step is a value; who acts on it is none of its business."""
     found = set(imports(name))
-    outside = ("executor", "world", "workflow", "plan", "verbs", "cli")
+    outside = ("executor", "world", "workflow", "plan", "migration_verbs", "cli")
     for outer in (*outside, "output", "terminal"):
         assert f"{PACKAGE}.{outer}" not in found
 
@@ -242,10 +243,8 @@ def test_no_network(name):
     assert not {i.partition(".")[0] for i in imports(name)} & set(banned)
 
 
-@pytest.mark.programs
-@pytest.mark.parametrize("words", [["version"], ["--version"], ["help"], []])
-def test_help_and_version_start_at_once(words):
-    """They load neither what reads machines nor what changes them."""
+def loaded_by(*words):
+    """Return what is loaded by a command that has something to say."""
     script = (
         "import sys\n"
         f"sys.path.insert(0, {str(TOP.parent)!r})\n"
@@ -256,9 +255,29 @@ def test_help_and_version_start_at_once(words):
     )
     argv = [sys.executable, "-I", "-c", script]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
-    loaded = set(done.stderr.split())
+    assert done.stdout
+    return set(done.stderr.split())
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("words", [["version"], ["--version"], ["help"], []])
+def test_help_and_version_start_at_once(words):
+    """They load neither what reads machines nor what changes them."""
+    loaded = loaded_by(*words)
     ours = {name for name in loaded if name.startswith(PACKAGE)}
-    assert ours <= {PACKAGE, f"{PACKAGE}.cli", f"{PACKAGE}.errors"}
+    light = ("cli", "errors", "verbs")
+    assert ours <= {PACKAGE, *(f"{PACKAGE}.{name}" for name in light)}
     heavy = {"portage", "subprocess", "ctypes", "json", "tomllib", "hashlib"}
     assert not loaded & heavy
-    assert done.stdout
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("verb", ["check", "list", "show"])
+def test_what_only_looks_cannot_change_anything(verb):
+    """Neither steps nor what carries them out is there; and it starts sooner."""
+    facts = MACHINES / "guest-openrc-bios/facts.json"
+    target = "target=/dev/disk/by-id/virtio-NEWDISK"
+    loaded = loaded_by(verb, "--facts", str(facts), "--set", target)
+    assert f"{PACKAGE}.checks" in loaded
+    acting = ("step", "plan", "executor", "world", "workflow", "fixing", "copy")
+    assert not loaded & {f"{PACKAGE}.{name}" for name in acting}

@@ -16,15 +16,18 @@ from tests.unit.fakes.machines import MACHINES, WISHES, wished
 from tests.unit.fakes.world import Fate, SimulatedWorld
 from zfs_root_migrate import (
     __version__,
+    cli,
     fixing,
+    migration_verbs,
     runner,
+    scan,
+    sessions,
     shutdown,
     terminal,
-    verbs,
     workbench,
     workflow,
 )
-from zfs_root_migrate.cli import VERBS, main
+from zfs_root_migrate.cli import main
 from zfs_root_migrate.errors import (
     ExitStatus,
     InhibitedError,
@@ -40,8 +43,11 @@ from zfs_root_migrate.journal import Lock
 from zfs_root_migrate.model import LinkGroup, Tree
 from zfs_root_migrate.runner import Answer
 from zfs_root_migrate.state import State
+from zfs_root_migrate.verbs import VERBS, find_verb
 
 GUEST = str(MACHINES / "guest-openrc-bios/facts.json")
+# answered before anything is loaded
+NOT_CARRIED_OUT = ("help", "version")
 TARGET = "/dev/disk/by-id/virtio-NEWDISK"
 
 
@@ -49,8 +55,8 @@ TARGET = "/dev/disk/by-id/virtio-NEWDISK"
 def own_places(tmp_path, monkeypatch):
     """Keep state, lock, log and settings in the test's own directory."""
     state, lock = str(tmp_path / "state"), tmp_path / "lock"
-    monkeypatch.setattr(workflow, "STATE", state)
-    for module in (workflow, verbs, shutdown):
+    monkeypatch.setattr(sessions, "STATE", state)
+    for module in (workflow, migration_verbs, shutdown):
         monkeypatch.setattr(module, "LOCK", lock)
     monkeypatch.setattr(shutdown, "WORK", str(tmp_path / "work"))
     monkeypatch.setattr(shutdown, "SEAL_LOG", str(tmp_path / "work/seal.log"))
@@ -89,11 +95,11 @@ def machine(monkeypatch):
 
     made.fate = Fate()
     monkeypatch.setattr(FakeReader, "machine", made)
-    monkeypatch.setattr(workflow, "LiveReader", FakeReader)
+    monkeypatch.setattr(sessions, "LiveReader", FakeReader)
     monkeypatch.setattr(workbench, "LiveWorld", World)
-    monkeypatch.setattr(workflow, "gather", lambda *_, **__: facts)
+    monkeypatch.setattr(sessions, "gather", lambda *_, **__: facts)
     tree = Tree(files=1, directories=1)
-    monkeypatch.setattr(workflow, "scan", lambda *_: tree)
+    monkeypatch.setattr(scan, "scan", lambda *_: tree)
     monkeypatch.setattr(runner, "enter_own_mounts", made.end_process)
     return made
 
@@ -136,7 +142,9 @@ def test_help_names_every_verb(capsys):
 
 def test_every_verb_is_carried_out():
     """Each row of the table leads somewhere."""
-    assert {row.name for row in VERBS} - {"help", "version"} == set(verbs._VERBS)
+    verbs = [find_verb(row.name) for row in VERBS if row.name not in NOT_CARRIED_OUT]
+    assert all(map(callable, verbs))
+    assert len(set(verbs)) == len(verbs)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +194,7 @@ def test_exit_statuses(capsys, monkeypatch, error, status, verb):
     def fail(*_):
         raise error
 
-    monkeypatch.setitem(verbs._VERBS, verb, fail)
+    monkeypatch.setattr(cli, "find_verb", lambda _name: fail)
     got, out, err = call(capsys, verb)
     assert (got, out) == (status, "")
     assert err.startswith("Error:")
@@ -207,7 +215,7 @@ def test_a_request_to_end_is_an_interrupt(capsys, monkeypatch):
         os.kill(os.getpid(), signal.SIGHUP)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setitem(verbs._VERBS, "status", end)
+    monkeypatch.setattr(cli, "find_verb", lambda _name: end)
     assert call(capsys, "status")[0] == ExitStatus.INTERRUPTED
 
 
@@ -517,7 +525,7 @@ def arrived(capsys, machine, settings):
     machine.go_down()
     assert call(capsys, "seal")[:2] == (0, SEALED)
     machine.arrive()
-    assert State(workflow.STATE).recorded()
+    assert State(sessions.STATE).recorded()
     return machine
 
 
@@ -571,7 +579,7 @@ def test_another_old_disk(capsys, monkeypatch, arrived):
         for d in facts.storage.devices
     )
     other = replace(facts, storage=replace(facts.storage, devices=devices))
-    monkeypatch.setattr(workflow, "gather", lambda *_, **__: other)
+    monkeypatch.setattr(sessions, "gather", lambda *_, **__: other)
     before = arrived.persistent()
     status, _, err = call(capsys, "mirror", "--yes", "--serial", "OLDDISK")
     assert status == ExitStatus.STEP_FAILED
@@ -596,7 +604,7 @@ def test_one_instance_at_a_time(capsys, machine, settings, tmp_path, verb):
 def test_another_version_does_not_go_on(capsys, monkeypatch, machine, settings):
     """A plan that would be another one is not continued; undo still works."""
     call(capsys, "run", "--yes", "--config", settings)
-    plan, journal = (Path(workflow.STATE) / n for n in ("plan.json", "journal.jsonl"))
+    plan, journal = (Path(sessions.STATE) / n for n in ("plan.json", "journal.jsonl"))
     plan.write_text(plan.read_text().replace('"digest": "', '"digest": "0', 1))
     journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
     status, _, err = call(capsys, "run", "--yes", "--config", settings)
@@ -673,7 +681,7 @@ def test_scan_of_a_tree(capsys, tree):
 def test_what_is_mounted_in_a_tree_is_told(capsys, tree, monkeypatch):
     """It was not looked at, and that is not passed over."""
     line = f"9 1 8:1 / {tree}/home rw - ext4 /dev/sda1 rw\n"
-    monkeypatch.setattr(workflow.LiveReader, "read", lambda *_: line)
+    monkeypatch.setattr(sessions.LiveReader, "read", lambda *_: line)
     words = ("check", "--root", str(tree), "--scan", "--json")
     data = json.loads(call(capsys, *words)[1])
     found = {f["key"]: f["seen"] for f in data["findings"]}
@@ -729,19 +737,19 @@ def test_what_the_walk_finds_stops_a_run(capsys, monkeypatch, machine, settings)
     """Before anything is asked or written."""
     group = LinkGroup(paths=("/home/a", "/root/a"), links=2)
     tree = Tree(files=2, directories=3, links=(group,), links_found=1)
-    monkeypatch.setattr(workflow, "scan", lambda *_: tree)
+    monkeypatch.setattr(scan, "scan", lambda *_: tree)
     before = machine.persistent()
     status, _, err = call(capsys, "run", "--yes", "--config", settings)
     assert status == ExitStatus.INHIBITED
     assert "hard-links-split" in err
     assert machine.persistent() == before
-    assert not Path(workflow.STATE).exists()
+    assert not Path(sessions.STATE).exists()
 
 
 def test_a_run_records_what_it_walked_through(capsys, machine, settings):
     """And one that goes on does not walk again."""
     assert call(capsys, "run", "--yes", "--config", settings)[0] == 0
-    assert State(workflow.STATE).recorded().facts.tree == Tree(files=1, directories=1)
+    assert State(sessions.STATE).recorded().facts.tree == Tree(files=1, directories=1)
 
 
 def test_a_long_walk_shows_how_far_it_is(monkeypatch):

@@ -11,7 +11,7 @@ from tests.unit.checks.packages import TESTING
 from tests.unit.test_cli import answer_with, call, own_places
 from tests.unit.test_docs import body, documented
 from tests.unit.test_wishes import obeyed
-from zfs_root_migrate import fixing, runner, syscalls, workflow
+from zfs_root_migrate import fixing, runner, sessions, syscalls
 from zfs_root_migrate.errors import ExitStatus
 from zfs_root_migrate.facts import dump_facts
 from zfs_root_migrate.model import Firmware
@@ -65,7 +65,7 @@ def machine(tmp_path, monkeypatch):
     made = Machine(directory)
     monkeypatch.setattr(fixing, "PORTAGE", str(directory))
     monkeypatch.setattr(fixing, "LOG", str(tmp_path / "log"))
-    monkeypatch.setattr(workflow, "gather", lambda *_, **__: made.facts)
+    monkeypatch.setattr(sessions, "gather", lambda *_, **__: made.facts)
     monkeypatch.setattr(runner, "stream", made.emerge)
     return made
 
@@ -195,7 +195,7 @@ def test_what_is_no_part_of_world_is_installed_apart(
 ):
     """Two runs of emerge, the second where the first succeeded."""
     facts = without("mdadm", "rsync")(base())
-    monkeypatch.setattr(workflow, "gather", lambda *_, **__: facts)
+    monkeypatch.setattr(sessions, "gather", lambda *_, **__: facts)
     left, started = list(statuses), []
 
     def stream(argv, _):
@@ -255,7 +255,7 @@ def test_only_root_writes(capsys, monkeypatch, machine):
 def test_a_system_that_cannot_be_migrated(capsys, monkeypatch, machine):
     """Nothing is written for it."""
     uefi = boot(firmware=Firmware.UEFI)(machine.facts)
-    monkeypatch.setattr(workflow, "gather", lambda *_, **__: uefi)
+    monkeypatch.setattr(sessions, "gather", lambda *_, **__: uefi)
     status, out, err = check(capsys, "--fix")
     assert (status, out) == (ExitStatus.INHIBITED, "")
     assert "the machine starts by UEFI" in err
@@ -323,7 +323,7 @@ def test_something_else_overrides(capsys, monkeypatch, machine):
     """The lines are there and Portage does not obey: that is said."""
     check(capsys, "--fix")
     stubborn = Machine(machine.directory / "nowhere").facts
-    monkeypatch.setattr(workflow, "gather", lambda *_, **__: stubborn)
+    monkeypatch.setattr(sessions, "gather", lambda *_, **__: stubborn)
     status, out, _ = check(capsys, "--fix")
     assert status == ExitStatus.INHIBITED
     assert "overrides" in out

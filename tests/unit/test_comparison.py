@@ -15,6 +15,7 @@ from zfs_root_migrate.comparison import Comparison, compare_all
 from zfs_root_migrate.comparison_walk import Difference
 from zfs_root_migrate.errors import StepFailedError
 from zfs_root_migrate.step import CopyTree
+from zfs_root_migrate.syscalls import open_below
 
 pytestmark = pytest.mark.programs
 NEVER = time.time() + 10**6
@@ -552,15 +553,14 @@ def test_a_directory_that_becomes_a_link_meanwhile(trees, monkeypatch):
     """It is never followed, and counts as changed."""
     trees.write("folder/file")
     trees.settle()
-    real = os.open
 
-    def open_late(path, *arguments, **named):
-        if path == b"folder" and not (trees.old / "folder").is_symlink():
+    def open_late(top, path):
+        if path == b"/folder" and not (trees.old / "folder").is_symlink():
             (trees.old / "folder").rename(trees.old.parent / "aside")
             (trees.old / "folder").symlink_to(trees.old.parent / "aside")
-        return real(path, *arguments, **named)
+        return open_below(top, path)
 
-    monkeypatch.setattr(os, "open", open_late)
+    monkeypatch.setattr(comparison_walk, "open_below", open_late)
     result = trees.compare(since=NEVER if trees.jobs == 1 else time.time() - 60)
     assert result.differences == []
     # another process may have found a link there, which is no directory to walk

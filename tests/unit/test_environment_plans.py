@@ -13,7 +13,13 @@ from tests.unit.fakes.machines import JOINING, wished
 from tests.unit.fakes.roots import MENU, Roots, RootsWorld
 from tests.unit.fakes.world import DeathError, Fate
 from tests.unit.test_environments import FILES, clone, look, made
-from zfs_root_migrate import environment_workflow, runner, workbench, workflow
+from zfs_root_migrate import (
+    environment_workflow,
+    runner,
+    sessions,
+    workbench,
+    workflow,
+)
 from zfs_root_migrate.cli import main
 from zfs_root_migrate.environment_reports import porcelain
 from zfs_root_migrate.environment_workflow import plan_change
@@ -48,7 +54,7 @@ def call(capsys, monkeypatch):
     def run(machine, *words, at=None, fails=""):
         fate = Fate(at)
         run.fate = fate
-        monkeypatch.setattr(workflow, "LiveReader", lambda: machine)
+        monkeypatch.setattr(sessions, "LiveReader", lambda: machine)
         monkeypatch.setattr(
             workbench,
             "LiveWorld",

@@ -17,7 +17,7 @@ from zfs_root_migrate.journal import Event, Record
 from zfs_root_migrate.layout import design
 from zfs_root_migrate.model import Topology
 from zfs_root_migrate.plan import plan_mirror, plan_run
-from zfs_root_migrate.render import action_text, plan_text, probe_text
+from zfs_root_migrate.render import action_text, plan_text, probe_text, steps_text
 from zfs_root_migrate.state import NEXT, NEXT_ALONE, Phase, Recorded
 from zfs_root_migrate.step import (
     Arm,
@@ -110,7 +110,7 @@ def test_the_mirror_s_steps(case):
     """They are shown in full as well."""
     config, facts = wished(case)
     plan = plan_mirror(config, facts, facts)
-    text = reports.steps_text(plan)
+    text = steps_text(plan)
     for step in plan.steps:
         for command in commands(step.actions):
             assert command.splitlines()[0].strip() in text

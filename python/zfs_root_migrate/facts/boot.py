@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from zfs_root_migrate.environments import Image
 from zfs_root_migrate.facts.kernel import (
     MODULES,
     Configuration,
@@ -198,11 +197,11 @@ def _entry_tokens(reader: Reader) -> Iterator[str]:
             yield token
 
 
-def gather_images(reader: Reader) -> tuple[Image, ...]:
-    """Return the kernels of /boot, each with its initramfs."""
+def find_images(reader: Reader) -> tuple[tuple[str, str, str | None], ...]:
+    """Return the kernels of /boot: release, path, and the initramfs where one is."""
     files = _boot_files(reader)
     return tuple(
-        Image(release=release, path=path, initramfs=_find(files, _INITRAMFS, release))
+        (release, path, _find(files, _INITRAMFS, release))
         for release in sorted(set(_releases(files)))
         if (path := _find(files, _IMAGES, release))
     )

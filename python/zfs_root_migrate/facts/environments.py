@@ -7,11 +7,12 @@ from zfs_root_migrate.environments import (
     HOME,
     Environment,
     Environments,
+    Image,
     Inside,
     Snapshot,
 )
 from zfs_root_migrate.errors import UsageError
-from zfs_root_migrate.facts.boot import gather_images, parse_hostid
+from zfs_root_migrate.facts.boot import find_images, parse_hostid
 from zfs_root_migrate.facts.mounts import parse_mountinfo
 from zfs_root_migrate.model import Mount
 from zfs_root_migrate.reader import Reader
@@ -91,7 +92,10 @@ def gather_environments(
         ),
         datasets=datasets,
         snapshots=snapshots,
-        images=gather_images(reader),
+        images=tuple(
+            Image(release=release, path=path, initramfs=initramfs)
+            for release, path, initramfs in find_images(reader)
+        ),
         hostid=parse_hostid(reader.read("/etc/hostid")) or "",
         boot_is_mounted=any(m.target == "/boot" for m in mounts),
         has_menu=menu is not None,
