@@ -49,6 +49,9 @@ FLAGS_THAT_FORBID = 0x30
 _FS_IOC_GETFLAGS = 0x80086601
 _FS_IOC_SETFLAGS = 0x40086602
 _FS_IOC_FSGETXATTR = 0x801C581F
+# asked of every file that is copied: one buffer for all of them
+_flags = bytearray(8)
+_flags_seen = memoryview(_flags).cast("I")
 _FSXATTR = struct.Struct("=12xI12x")
 # include/uapi/linux/fcntl.h, fs.h
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
@@ -56,12 +59,16 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _SYS_OPEN_TREE = 428
 _OPEN_TREE_CLONE = 1
 # include/uapi/linux/openat2.h; one number on every machine
-_SYS_OPENAT2 = ctypes.c_long(437)
+_SYS_OPENAT2 = 437
 _RESOLVE_NO_SYMLINKS = 0x04
 _OPEN_HOW = struct.Struct("=QQQ")
-_OPEN_HOW_SIZE = ctypes.c_size_t(_OPEN_HOW.size)
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_openat2 = _libc["syscall"]
+_openat2.argtypes = (
+    *(ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t),
+)
+_openat2.restype = ctypes.c_long
 
 
 class Statx:
@@ -105,12 +112,11 @@ def chattr_flags(descriptor: int) -> int:
 
 def get_flags(descriptor: int) -> int | None:
     """Return the flags of chattr(1), or None where the file system has none."""
-    data = bytearray(8)
     try:
-        fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, data)
+        fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, _flags)
     except OSError:
         return None
-    return int.from_bytes(data[:4], "little")
+    return _flags_seen[0]
 
 
 def add_flags(descriptor: int, flags: int) -> int:
@@ -193,13 +199,19 @@ def open_below(top: int, path: bytes, flags: int = 0) -> int:
     the other.
     """
     flags |= os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    most = PIECE if _has_openat2() else 1
+    knows = _has_openat2()
+    if knows and len(path) <= PIECE:
+        return _open_no_link(top, path[1:] or b".", flags)
     here, rest = -1, path[1:] or b"."
     while rest:
-        piece, rest = _first_piece(rest, most)
+        piece, rest = _first_piece(rest, PIECE if knows else 1)
         above = here
+        folder = top if above < 0 else above
         try:
-            here = _open_no_link(top if above < 0 else above, piece, flags, most)
+            if knows:
+                here = _open_no_link(folder, piece, flags)
+            else:
+                here = os.open(piece, flags, dir_fd=folder)
         finally:
             if above >= 0:
                 os.close(above)
@@ -216,11 +228,9 @@ def _first_piece(path: bytes, most: int) -> tuple[bytes, bytes]:
     return (path, b"") if end < 0 else (path[:end], path[end + 1 :])
 
 
-def _open_no_link(folder: int, path: bytes, flags: int, most: int) -> int:
-    if most == 1:
-        return os.open(path, flags, dir_fd=folder)
+def _open_no_link(folder: int, path: bytes, flags: int) -> int:
     how = _OPEN_HOW.pack(flags, 0, _RESOLVE_NO_SYMLINKS)
-    found = int(_libc.syscall(_SYS_OPENAT2, folder, path, how, _OPEN_HOW_SIZE))
+    found: int = _openat2(_SYS_OPENAT2, folder, path, how, _OPEN_HOW.size)
     if found < 0:
         number = ctypes.get_errno()
         # as open(2) calls a link that was to be a directory
@@ -232,7 +242,7 @@ def _open_no_link(folder: int, path: bytes, flags: int, most: int) -> int:
 @functools.cache
 def _has_openat2() -> bool:
     how = _OPEN_HOW.pack(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS)
-    found = int(_libc.syscall(_SYS_OPENAT2, _AT_FDCWD, b"/", how, _OPEN_HOW_SIZE))
+    found: int = _openat2(_SYS_OPENAT2, _AT_FDCWD, b"/", how, _OPEN_HOW.size)
     if found >= 0:
         os.close(found)
     return found >= 0

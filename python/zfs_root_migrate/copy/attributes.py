@@ -29,7 +29,7 @@ class Attributes:
 
     def __init__(self) -> None:
         """Look at what this process may do."""
-        self._owner = (os.geteuid(), os.getegid())
+        self._uid, self._gid = os.geteuid(), os.getegid()
         # files on which chattr(1) did nothing cost one question each, and no more
         self._asks_flags = True
 
@@ -47,12 +47,12 @@ class Attributes:
         `made`: it was made just now, by this process, with these permissions in a
         directory without a default ACL, so most of it is so already.
         """
-        owner = (before.st_uid, before.st_gid)
-        if not made or owner != self._owner:
+        uid, gid = before.st_uid, before.st_gid
+        if not made or uid != self._uid or gid != self._gid:
             try:
-                os.chown(new, *owner, follow_symlinks=isinstance(new, int))
+                os.chown(new, uid, gid, follow_symlinks=isinstance(new, int))
             except OSError as error:
-                _refused(error, not_kept, f"owner {owner[0]}:{owner[1]}")
+                _refused(error, not_kept, f"owner {uid}:{gid}")
         mode = before.st_mode
         has_acl = self._xattrs(old, new, not_kept, fresh=made)
         # directories are made closed
@@ -63,6 +63,18 @@ class Attributes:
                 os.chmod(new, stat.S_IMODE(mode))  # noqa: PTH101 - a descriptor
             except OSError as error:
                 _refused(error, not_kept, f"mode {stat.S_IMODE(mode):o}")
+
+    def carry_to_file(
+        self, old: int, new: int, before: os.stat_result, not_kept: NotKept
+    ) -> None:
+        """The same for a regular file that was made just now; most have nothing."""
+        if (
+            before.st_uid != self._uid
+            or before.st_gid != self._gid
+            or before.st_mode & _SPECIAL
+            or _has_xattrs(old)
+        ):
+            self.carry(old, new, before, not_kept, made=True)
 
     def _xattrs(
         self, old: Place, new: Place, not_kept: NotKept, *, fresh: bool
@@ -77,6 +89,8 @@ class Attributes:
             names = []
         if not fresh:
             _remove_others(new, names)
+        if not names:
+            return False
         for name in names:
             try:
                 value = os.getxattr(old, name, follow_symlinks=follow)
@@ -106,6 +120,14 @@ class Attributes:
             # a file system without flags has none on any file
             self._asks_flags, flags = False, 0
         return flags & syscalls.FLAGS_OF_USERS
+
+
+def _has_xattrs(old: int) -> bool:
+    try:
+        return bool(os.listxattr(old))
+    except OSError:
+        # who asks for their values says why there are none
+        return True
 
 
 def _remove_others(new: Place, names: list[str]) -> None:

@@ -26,8 +26,6 @@ class Entries:
         self._tick = tick
         self._attributes = Attributes()
         self._read = _READ | os.O_NOATIME
-        # one for all files: to get memory for each costs more than to fill it
-        self._buffers = (memoryview(bytearray(SMALL)),)
 
     @property
     def attributes(self) -> Attributes:
@@ -50,6 +48,23 @@ class Entries:
             raise ChangedError
         return old, before
 
+    def file(
+        self, old: int, new: int, name: str, lost: NotKept, *, is_there: bool
+    ) -> os.stat_result:
+        """Copy a regular file; one that has several names is only looked at."""
+        file, before = self.open(old, name)
+        try:
+            if before.st_nlink == 1:
+                if is_there:
+                    self.replace(file, before, new, name, lost)
+                else:
+                    self.regular(file, before, new, name, lost)
+                if self._attributes.flags(file):
+                    self.give_flags(file, new, name, lost)
+        finally:
+            os.close(file)
+        return before
+
     def regular(
         self, old: int, before: os.stat_result, folder: int, name: str, lost: NotKept
     ) -> None:
@@ -60,7 +75,9 @@ class Entries:
         new = os.open(name, _MAKE, before.st_mode & 0o777, dir_fd=folder)
         try:
             try:
-                self._fill(old, new, before, lost)
+                self._content(old, new, before)
+                self._attributes.carry_to_file(old, new, before, lost)
+                os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
             finally:
                 os.close(new)
         except BaseException:
@@ -89,11 +106,6 @@ class Entries:
             remove(folder, name)
             os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
 
-    def _fill(self, old: int, new: int, before: os.stat_result, lost: NotKept) -> None:
-        self._content(old, new, before)
-        self._attributes.carry(old, new, before, lost, made=True)
-        os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
-
     def give_flags(self, old: int, folder: int, name: str, lost: NotKept) -> None:
         """Give a file that has all its names what chattr(1) has set on the old one."""
         if not self._attributes.flags(old):
@@ -112,11 +124,13 @@ class Entries:
             self._range(old, new, 0, size)
         elif size:
             try:
-                count = os.readv(old, self._buffers)
+                data = os.read(old, size)
             except OSError as error:
                 raise SourceError(error) from error
-            _write(new, self._buffers[0][:count])
-            self._tick(count)
+            done = os.write(new, data)
+            if done < len(data):
+                _write(new, memoryview(data)[done:])
+            self._tick(len(data))
 
     def _sparse(self, old: int, new: int, size: int) -> None:
         """Copy what is between the holes, lseek(2)."""

@@ -2,8 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 from zfs_root_migrate.copy.attributes import make_plain
 from zfs_root_migrate.copy.clearing import Clearing
@@ -23,6 +23,8 @@ from zfs_root_migrate.copy.sides import (
 )
 
 _DIRECTORY = stat.S_IFDIR >> 12
+# names between two looks at the clock
+OFTEN = 16
 
 
 class Folders:
@@ -59,31 +61,28 @@ class Folders:
                 # another directory has its name now; whoever finds that name takes it
                 self._tally.vanished += 1
                 return
-            with self._destination(path) as new:
-                if new is not None:
-                    self._visit_both(Visit(path, parent, known, old, new, before))
+            try:
+                new = open_directory(self._sides.destination, path)
+            except OSError as error:
+                if error.errno not in GONE:
+                    raise
+                # its parent has been taken away: it was moved while we came here
+                self._tally.changed_meanwhile += 1
+                return
+            try:
+                self._note_device(new, path)
+                self._visit_both(Visit(path, parent, known, old, new, before))
+            finally:
+                os.close(new)
         finally:
             os.close(old)
 
-    @contextmanager
-    def _destination(self, path: str) -> Iterator[int | None]:
-        try:
-            new = open_directory(self._sides.destination, path)
-        except OSError as error:
-            if error.errno not in GONE:
-                raise
-            # its parent has been taken away: it was moved while we came here
-            self._tally.changed_meanwhile += 1
-            yield None
-            return
-        try:
-            device = os.fstat(new).st_dev
-            if device not in self._devices:
-                self._devices.add(device)
-                self._one.found.devices.append((device, path))
-            yield new
-        finally:
-            os.close(new)
+    def _note_device(self, new: int, path: str) -> None:
+        """Note each file system of the destination once: all of them are synced."""
+        device = os.fstat(new).st_dev
+        if device not in self._devices:
+            self._devices.add(device)
+            self._one.found.devices.append((device, path))
 
     def _visit_both(self, here: Visit) -> None:
         self._tally.directories += 1
@@ -136,7 +135,7 @@ class Folders:
         make_plain(here.new)
         for number in stale:
             name = then.names[number]
-            done = self._one.bring(here, name, is_there=True)
+            done = self._one.bring_again(here, name)
             if done is None:
                 then.ctimes[number] = DOUBTFUL
                 # its directory must be read again
@@ -172,11 +171,14 @@ class Folders:
             task = (here.path, here.before.st_ino, here.parent, here.known)
             self._unreadable(task, error)
             return
-        for name in there.keys() - {entry.name for entry in entries}:
-            self._clearing.take_away(
-                here.new, name, here.path, is_directory=there[name]
-            )
-        for entry in entries:
+        if there:
+            for name in there.keys() - {entry.name for entry in entries}:
+                self._clearing.take_away(
+                    here.new, name, here.path, is_directory=there[name]
+                )
+        for number, entry in enumerate(entries):
+            if not number % OFTEN:
+                self._tick()
             if entry.name not in skipped:
                 self._entry(here, entry, known, there, now)
         self._finish(here)
@@ -190,38 +192,45 @@ class Folders:
         there: dict[str, bool],
         now: Listing,
     ) -> None:
-        name, was = entry.name, known.get(entry.name)
-        is_there = name in there
         if entry.is_dir(follow_symlinks=False):
-            self._directory(here, entry, was, there.get(name), now)
+            self._directory(here, entry, known, there, now)
             return
+        name = entry.name
         self._tally.files += 1
-        if was is not None and is_there and not there[name]:
-            with suppress(OSError):
-                stat_now = os.stat(name, dir_fd=here.old, follow_symlinks=False)
-                if (stat_now.st_ino, stat_now.st_ctime_ns) == was[:2]:
-                    self._tally.unchanged += 1
-                    now.add(name, *was)
-                    return
-        if there.get(name):
-            self._clearing.take_away(here.new, name, here.path, is_directory=True)
-            is_there = False
-        done = self._one.bring(here, name, is_there=is_there, entry=entry)
+        is_there = name in there
+        if is_there:
+            was = known.get(name)
+            if there[name]:
+                self._clearing.take_away(here.new, name, here.path, is_directory=True)
+                is_there = False
+            elif was is not None and self._is_as_it_was(here, name, was):
+                self._tally.unchanged += 1
+                now.add(name, *was)
+                return
+        is_file = entry.is_file(follow_symlinks=False)
+        done = self._one.bring(here, name, is_there=is_there, is_file=is_file)
         if done is None:
             now.ctime = DOUBTFUL
         else:
-            now.add(name, *done)
+            now.add(name, done[0], done[1], done[2])
+
+    def _is_as_it_was(self, here: Visit, name: str, was: tuple[int, int, int]) -> bool:
+        with suppress(OSError):
+            stat_now = os.stat(name, dir_fd=here.old, follow_symlinks=False)
+            return (stat_now.st_ino, stat_now.st_ctime_ns) == was[:2]
+        return False
 
     def _directory(
         self,
         here: Visit,
         entry: "os.DirEntry[str]",
-        was: tuple[int, int, int] | None,
-        there: bool | None,
+        known: dict[str, tuple[int, int, int]],
+        at_destination: dict[str, bool],
         now: Listing,
     ) -> None:
         """See that a directory is there; what is in it is looked at later."""
         name, ledger = entry.name, self._sides.ledger
+        was, there = known.get(name), at_destination.get(name)
         # not what the directory says: the two differ where file systems overlap
         inode = self._inode(here, entry)
         if not inode or not self._make_directory(here, name, there):

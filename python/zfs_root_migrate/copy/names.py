@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zfs_root_migrate.copy.entry import Entries, remove
+from zfs_root_migrate.copy.entry import SMALL, Entries, remove
 from zfs_root_migrate.copy.listing import DOUBTFUL
 from zfs_root_migrate.copy.order import Tally
 from zfs_root_migrate.copy.problems import FATAL, GONE, ChangedError, SourceError
@@ -35,41 +35,49 @@ class Names:
         self.entries = Entries(self._wrote)
         self.remembers_copies = False
         self.found = Found()
+        # the name that is being copied, for what cannot be kept of it
+        self._at: tuple[Visit, str] | None = None
+        self._lost = self._not_kept
 
     def bring(
-        self,
-        here: Visit,
-        name: str,
-        *,
-        is_there: bool,
-        entry: "os.DirEntry[str] | None" = None,
+        self, here: Visit, name: str, *, is_there: bool, is_file: bool
     ) -> tuple[int, int, int] | None:
         """Copy a name; return inode, change time and kind, or None where it is gone."""
-        self._tick()
-        path = f"{here.path}/{name}"
-
+        self._at = (here, name)
         try:
-            if entry is not None:
-                is_file = entry.is_file(follow_symlinks=False)
+            if is_file:
+                entries = self.entries
+                before = entries.file(
+                    here.old, here.new, name, self._lost, is_there=is_there
+                )
             else:
-                mode = os.stat(name, dir_fd=here.old, follow_symlinks=False).st_mode
-                is_file = stat.S_ISREG(mode)
-            bring = self._regular if is_file else self._other
-            before = bring(here, name, self.lost(path), is_there=is_there)
+                before = self._other(here, name, is_there=is_there)
         except ChangedError:
             self.changed()
             return None
         except (SourceError, OSError) as failure:
-            self.not_brought(path, failure)
+            self.not_brought(f"{here.path}/{name}", failure)
             return None
-        kind = before.st_mode >> 12
+        inode, kind = before.st_ino, before.st_mode >> 12
         if before.st_nlink > 1:
             # its names are made together, when all are known
             where = (os.fstat(here.new).st_dev, here.path, name)
-            self.found.links.append((before.st_ino, before.st_nlink, *where))
-            return before.st_ino, DOUBTFUL, kind
-        self.copied(here.path, name, is_file=is_file)
-        return before.st_ino, self._sides.trusted(before), kind
+            self.found.links.append((inode, before.st_nlink, *where))
+            return inode, DOUBTFUL, kind
+        self._tally.copied += 1
+        if is_file and self.remembers_copies:
+            self.found.copied.append((here.path, name))
+        return inode, self._sides.trusted(before), kind
+
+    def bring_again(self, here: Visit, name: str) -> tuple[int, int, int] | None:
+        """The same for a name that was copied before, of whatever kind it is now."""
+        try:
+            mode = os.stat(name, dir_fd=here.old, follow_symlinks=False).st_mode
+        except OSError as error:
+            self.source_failed(f"{here.path}/{name}", error)
+            return None
+        self._tick()
+        return self.bring(here, name, is_there=True, is_file=stat.S_ISREG(mode))
 
     def copied(self, path: str, name: str, *, is_file: bool) -> None:
         """Count a name that was made, and keep it where it is to be verified."""
@@ -92,28 +100,18 @@ class Names:
         """Count a name that is something else now than it was a moment ago."""
         self._tally.changed_meanwhile += 1
 
-    def _regular(
-        self, here: Visit, name: str, lost: Callable[[str], None], *, is_there: bool
-    ) -> os.stat_result:
-        old, before = self.entries.open(here.old, name)
-        try:
-            if before.st_nlink == 1:
-                make = self.entries.replace if is_there else self.entries.regular
-                make(old, before, here.new, name, lost)
-                self.entries.give_flags(old, here.new, name, lost)
-        finally:
-            os.close(old)
-        return before
-
-    def _other(
-        self, here: Visit, name: str, lost: Callable[[str], None], *, is_there: bool
-    ) -> os.stat_result:
+    def _other(self, here: Visit, name: str, *, is_there: bool) -> os.stat_result:
         before = os.stat(name, dir_fd=here.old, follow_symlinks=False)
         if before.st_nlink > 1 and not stat.S_ISDIR(before.st_mode):
             return before
         if is_there:
             remove(here.new, name)
-        return self.entries.other(here.old, here.new, name, lost)
+        return self.entries.other(here.old, here.new, name, self._lost)
+
+    def _not_kept(self, what: str) -> None:
+        assert self._at is not None
+        here, name = self._at
+        self.found.problems.append((f"{here.path}/{name}", what, False))
 
     def lost(self, path: str) -> Callable[[str], None]:
         """Return what notes that something of a path could not be kept."""
@@ -129,4 +127,6 @@ class Names:
 
     def _wrote(self, count: int) -> None:
         self._tally.bytes += count
-        self._tick()
+        if count > SMALL:
+            # a small file comes to a tick of its own soon enough
+            self._tick()
