@@ -14,6 +14,7 @@ from zfs_root_migrate import arming, comparison, copier, opinion, rounds, runner
 from zfs_root_migrate.comparison_walk import Difference
 from zfs_root_migrate.errors import StepFailedError, VerificationError
 from zfs_root_migrate.paths import NEW, SEAL
+from zfs_root_migrate.started import LAST, Started, failed
 from zfs_root_migrate.step import (
     Action,
     Arm,
@@ -79,13 +80,11 @@ class LiveWorld:
         self._progress = progress
         self._passes = passes
         self._manifest = ""
-        self._started: dict[str, tuple[Start, runner.Background]] = {}
+        self._started = Started(progress.command, progress.said)
 
     def close(self) -> None:
         """End what was started and not waited for."""
-        for _, child in self._started.values():
-            child.close()
-        self._started.clear()
+        self._started.close()
 
     def holds(self, probe: Probe) -> bool:
         """Tell whether the probe's answer is the expected one."""
@@ -94,7 +93,7 @@ class LiveWorld:
 
     def act(self, action: Action) -> None:  # noqa: C901 - one case for each
         """Do it, or raise StepFailedError."""
-        self._look_after_started()
+        self._started.look()
         match action:
             case Run():
                 self._run(action)
@@ -110,9 +109,9 @@ class LiveWorld:
             case CompareTrees():
                 self._compare(action)
             case Start():
-                self._start(action)
+                self._started.start(action)
             case Join():
-                self._join(action)
+                self._started.join(action.name)
             case Await():
                 self._await(action)
             case Consult():
@@ -131,42 +130,14 @@ class LiveWorld:
 
         def on_line(line: str, _is_error: bool) -> None:
             said.append(line)
-            del said[:-20]
+            del said[:-LAST]
             self._progress.said(line)
 
         status = runner.stream(
             action.argv, on_line, stdin=action.stdin, chroot=action.chroot
         )
         if status not in action.accept:
-            raise _failed(action, text, status, said)
-
-    def _start(self, action: Start) -> None:
-        run = action.run
-        self._progress.command(f"{runner.shell_text(run.argv, run.chroot)} &")
-        child = runner.Background(run.argv, chroot=run.chroot)
-        self._started[action.name] = (action, child)
-
-    def _join(self, action: Join) -> None:
-        started, child = self._started.pop(action.name)
-        try:
-            self._end_of(started.run, child)
-        finally:
-            child.close()
-
-    def _look_after_started(self) -> None:
-        """Stop early where a program in the background has failed already."""
-        for action, child in tuple(self._started.values()):
-            if child.has_ended and child.wait()[0] not in action.run.accept:
-                self._join(Join(name=action.name))
-
-    def _end_of(self, run: Run, child: runner.Background) -> None:
-        """Wait for a program in the background, and tell what it said."""
-        status, said = child.wait()
-        for line in said:
-            self._progress.said(line)
-        if status not in run.accept:
-            text = runner.shell_text(run.argv, run.chroot)
-            raise _failed(run, text, status, said[-20:])
+            raise failed(action, text, status, said)
 
     def _require(self, action: Require) -> None:
         answer = _ask(action.probe)
@@ -258,14 +229,6 @@ class LiveWorld:
 
 def _first(differences: list[Difference]) -> str:
     return "\n".join(map(str, differences[:10]))
-
-
-def _failed(action: Run, text: str, status: int, said: list[str]) -> StepFailedError:
-    given = f" <<'END'\n{action.stdin}END" if action.stdin else ""
-    return StepFailedError(
-        f"{action.argv[0]} ended with status {status}",
-        details=f"{text}{given}\nIt said last:\n" + "\n".join(said),
-    )
 
 
 def _ask(probe: Probe) -> runner.Answer:

@@ -35,7 +35,7 @@ RIM = {
         *("reader_root", "sessions", "rsync", "environment_workflow", "asking"),
         *("looking_verbs", "migration_verbs", "environment_verbs"),
         *("rounds", "windows", "arming", "shutdown"),
-        *("workbench", "comparison_files", "comparison_walk"),
+        *("started", "workbench", "comparison_files", "comparison_walk"),
     )
 }
 # what Python has no function for is called in C here

@@ -189,6 +189,30 @@ def test_background(live, heard, tmp_path):
 
 
 @pytest.mark.programs
+def test_what_goes_on_gives_way_to_the_background(live, tmp_path):
+    """What is waited for in the end has the processors first, and only as long."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can take a priority back")
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    told = {name: tmp_path / name for name in ("first", "other", "meanwhile", "after")}
+    wait = 'until [ -e "$0" ]; do sleep 0.05; done; nice > "$1"'
+
+    def write_own(name):
+        live.act(Run(argv=("sh", "-c", 'nice > "$0"', str(told[name]))))
+
+    for name in ("first", "other"):
+        argv = ("sh", "-c", wait, str(told["meanwhile"]), str(told[name]))
+        live.act(Start(name=name, run=Run(argv=argv)))
+    write_own("meanwhile")
+    for name in ("first", "other"):
+        live.act(Join(name=name))
+    write_own("after")
+    niceness = {name: int(path.read_text()) for name, path in told.items()}
+    assert niceness["first"] == niceness["other"] == niceness["after"] == before
+    assert niceness["meanwhile"] > before
+
+
+@pytest.mark.programs
 @pytest.mark.parametrize("program", ["false", "no-such-program"])
 def test_background_that_fails(live, program):
     """It is told at the latest where it is waited for."""
