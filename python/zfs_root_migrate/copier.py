@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # how many of a kind are said aloud; all are in the report beside the state
 SAID = 5
+# how lines of the report begin
+NOT_KEPT = "not kept"
 _NAMES = {
     "bytes": "bytes copied",
     "vanished": "names vanished meanwhile",
@@ -103,18 +105,37 @@ def _say(tree: CopyTree, report: "Report", progress: "Progress") -> None:
 
 def _write(place: str, report: "Report") -> None:
     def rows(title: str, found: int, problems: "list[Problem]") -> list[str]:
-        more = [f"and {found - len(problems)} more"] if found > len(problems) else []
-        return [f"{title}: {problem}" for problem in problems] + more
+        lines = [f"{title}: {problem}" for problem in problems]
+        more = found - len(problems)
+        return [*lines, f"{title}: and {more} more"] if more else lines
 
     lines = rows("not copied", report.errors_found, report.errors)
-    lines += rows("not kept", report.not_kept_found, report.not_kept)
+    lines += rows(NOT_KEPT, report.not_kept_found, report.not_kept)
     try:
+        lines += _not_kept_before(place, report)
         Path(place).write_text(
             "\n".join(lines) + "\n", encoding="utf-8", errors="surrogateescape"
         )
     except OSError:
         # a full pool; what is said aloud names the first of them
         return
+
+
+def _not_kept_before(place: str, report: "Report") -> list[str]:
+    """Return what earlier passes could not keep: what they copied, no later one does.
+
+    What this pass says of a path is newer. What was not copied was tried again.
+    """
+    try:
+        before = Path(place).read_text("utf-8", "surrogateescape").splitlines()
+    except FileNotFoundError:
+        return []
+    said = tuple(f"{NOT_KEPT}: {problem.path!r}: " for problem in report.not_kept)
+    return [
+        line
+        for line in before
+        if line.startswith(f"{NOT_KEPT}: ") and not line.startswith(said)
+    ]
 
 
 def _resolution(report: "Report") -> str:

@@ -134,6 +134,22 @@ def test_what_is_not_kept_is_named(reports, tmp_path):
     assert "and 3 more" in written
 
 
+def test_what_an_earlier_pass_did_not_keep_stays_named(reports):
+    """Only the pass that copies a file can tell; those that come later do not."""
+    problems = [Problem(f"/{n}", "flag c of chattr") for n in range(3)]
+    copier.copy_tree(reports(not_kept=problems, not_kept_found=3), Told())
+    later = [Problem("/2", "owner 1:1"), Problem("/new", "flag c of chattr")]
+    made = reports(not_kept=later, not_kept_found=2)
+    for _ in range(2):
+        copier.copy_tree(made, Told())
+        assert Path(f"{made.state}.report").read_text().splitlines() == [
+            "not kept: '/2': owner 1:1",
+            "not kept: '/new': flag c of chattr",
+            "not kept: '/0': flag c of chattr",
+            "not kept: '/1': flag c of chattr",
+        ]
+
+
 @pytest.mark.parametrize(
     ("fields", "says", "advice"),
     [
