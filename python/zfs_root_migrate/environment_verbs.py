@@ -1,7 +1,6 @@
 """The verb `environments`: what it shows and asks."""
 
 import argparse
-from collections.abc import Callable
 
 from zfs_root_migrate import workflow
 from zfs_root_migrate.asking import confirmer, show_json
@@ -16,6 +15,7 @@ from zfs_root_migrate.errors import ExitStatus, UsageError
 from zfs_root_migrate.render import steps_text
 from zfs_root_migrate.sessions import open_recorded
 from zfs_root_migrate.terminal import Terminal
+from zfs_root_migrate.verbs import Verb
 
 
 def _environments(terminal: Terminal, args: argparse.Namespace) -> int:
@@ -53,6 +53,6 @@ def _list_environments(
     return ExitStatus.DONE
 
 
-VERBS: dict[str, Callable[[Terminal, argparse.Namespace], int]] = {
+VERBS: dict[str, Verb] = {
     "environments": _environments
 }

@@ -1,7 +1,6 @@
 """The verbs that look and change nothing: what each shows and asks."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from zfs_root_migrate import config, reports
@@ -19,6 +18,7 @@ from zfs_root_migrate.sessions import (
 )
 from zfs_root_migrate.settings_file import change_settings
 from zfs_root_migrate.terminal import Terminal
+from zfs_root_migrate.verbs import Verb
 
 
 def _check(terminal: Terminal, args: argparse.Namespace) -> int:
@@ -128,7 +128,7 @@ def _write(path: Path, text: str) -> None:
     part.replace(path)
 
 
-VERBS: dict[str, Callable[[Terminal, argparse.Namespace], int]] = {
+VERBS: dict[str, Verb] = {
     "check": _check,
     "facts": _facts,
     "list": _list,

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Callable
 
 from zfs_root_migrate import codec, fixing, journal, shutdown, status, workflow
 from zfs_root_migrate import plan as planning
@@ -15,6 +14,7 @@ from zfs_root_migrate.sessions import Session, open_recorded, open_session
 from zfs_root_migrate.steps.copying import left_hidden, left_out, left_out_mounts
 from zfs_root_migrate.steps.sealing import left_behind
 from zfs_root_migrate.terminal import Terminal
+from zfs_root_migrate.verbs import Verb
 
 
 def _plan(terminal: Terminal, args: argparse.Namespace) -> int:
@@ -141,7 +141,7 @@ def _mirror_plan(terminal: Terminal, session: Session) -> int:
     return ExitStatus.DONE
 
 
-VERBS: dict[str, Callable[[Terminal, argparse.Namespace], int]] = {
+VERBS: dict[str, Verb] = {
     "plan": _plan,
     "run": _run,
     "sync": _sync,

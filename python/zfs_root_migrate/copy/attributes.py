@@ -89,8 +89,6 @@ class Attributes:
             names = []
         if not fresh:
             _remove_others(new, names)
-        if not names:
-            return False
         for name in names:
             try:
                 value = os.getxattr(old, name, follow_symlinks=follow)

@@ -59,8 +59,7 @@ class Entries:
                     self.replace(file, before, new, name, lost)
                 else:
                     self.regular(file, before, new, name, lost)
-                if self._attributes.flags(file):
-                    self.give_flags(file, new, name, lost)
+                self.give_flags(file, new, name, lost)
         finally:
             os.close(file)
         return before

@@ -64,9 +64,7 @@ class Names:
             where = (os.fstat(here.new).st_dev, here.path, name)
             self.found.links.append((inode, before.st_nlink, *where))
             return inode, DOUBTFUL, kind
-        self._tally.copied += 1
-        if is_file and self.remembers_copies:
-            self.found.copied.append((here.path, name))
+        self.copied(here.path, name, is_file=is_file)
         return inode, self._sides.trusted(before), kind
 
     def bring_again(self, here: Visit, name: str) -> tuple[int, int, int] | None:
@@ -111,7 +109,7 @@ class Names:
     def _not_kept(self, what: str) -> None:
         assert self._at is not None
         here, name = self._at
-        self.found.problems.append((f"{here.path}/{name}", what, False))
+        self.lost(f"{here.path}/{name}")(what)
 
     def lost(self, path: str) -> Callable[[str], None]:
         """Return what notes that something of a path could not be kept."""
