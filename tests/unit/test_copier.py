@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_rsync import Heard, tree
+from tests.unit.fakes.heard import Heard
+from tests.unit.test_rsync import tree
 from zfs_root_migrate import copier, rsync
 from zfs_root_migrate.comparison import compare_all
 from zfs_root_migrate.copy import engine
@@ -18,19 +19,6 @@ from zfs_root_migrate.model import Copier
 
 # seconds after which a change time is believed
 SETTLED = 0.05
-
-
-class Told(Heard):
-    """Remembers what should be read as well."""
-
-    def __init__(self) -> None:
-        """Nothing was said yet."""
-        super().__init__()
-        self.notes = []
-
-    def noted(self, text):
-        """Remember the note."""
-        self.notes.append(text)
 
 
 @pytest.fixture
@@ -69,7 +57,7 @@ def differences(copying):
 @pytest.mark.programs
 def test_it_copies(copying):
     """Once, and then nothing is left to do."""
-    heard = Told()
+    heard = Heard()
     copier.copy_tree(copying, heard)
     assert differences(copying) == []
     assert not (Path(copying.destination) / "left").exists()
@@ -78,7 +66,7 @@ def test_it_copies(copying):
     # the change times of what was made a moment ago are not trusted
     time.sleep(SETTLED)
     for _ in range(2):
-        again = Told()
+        again = Heard()
         copier.copy_tree(copying, again)
     assert again.lines == ["0 copied; nothing else"]
     assert again.notes == []
@@ -97,14 +85,14 @@ def test_it_copies(copying):
 )
 def test_what_differs_is_copied_again(copying, spoil):
     """Not by itself: the ledger says that it was copied. But when it is doubted."""
-    copier.copy_tree(copying, Told())
+    copier.copy_tree(copying, Heard())
     new = Path(copying.destination)
     spoil(new)
     os.utime(new / "below", ns=(0, (Path(copying.source) / "below").stat().st_mtime_ns))
     paths = [d.path for d in found(copying)]
     assert paths
     copier.distrust((copying,), tuple(paths))
-    copier.copy_tree(copying, Told())
+    copier.copy_tree(copying, Heard())
     assert differences(copying) == []
 
 
@@ -123,7 +111,7 @@ def test_what_is_not_kept_is_named(reports, tmp_path):
     """The first of them aloud, all of them in a file."""
     problems = [Problem(f"/{n}", "flag c of chattr") for n in range(9)]
     made = reports(not_kept=problems, not_kept_found=12)
-    heard = Told()
+    heard = Heard()
     copier.copy_tree(made, heard)
     (note,) = heard.notes
     assert note.startswith("12 things could not be kept")
@@ -137,11 +125,11 @@ def test_what_is_not_kept_is_named(reports, tmp_path):
 def test_what_an_earlier_pass_did_not_keep_stays_named(reports):
     """Only the pass that copies a file can tell; those that come later do not."""
     problems = [Problem(f"/{n}", "flag c of chattr") for n in range(3)]
-    copier.copy_tree(reports(not_kept=problems, not_kept_found=3), Told())
+    copier.copy_tree(reports(not_kept=problems, not_kept_found=3), Heard())
     later = [Problem("/2", "owner 1:1"), Problem("/new", "flag c of chattr")]
     made = reports(not_kept=later, not_kept_found=2)
     for _ in range(2):
-        copier.copy_tree(made, Told())
+        copier.copy_tree(made, Heard())
         assert Path(f"{made.state}.report").read_text().splitlines() == [
             "not kept: '/2': owner 1:1",
             "not kept: '/new': flag c of chattr",
@@ -178,7 +166,7 @@ def test_failures(reports, fields, says, advice):
     """What went wrong, where, and what to do."""
     made = reports(**fields)
     with pytest.raises(StepFailedError) as caught:
-        copier.copy_tree(made, Told())
+        copier.copy_tree(made, Heard())
     assert made.destination in caught.value.brief
     assert says in caught.value.brief
     assert caught.value.resolution.startswith(advice)
@@ -191,7 +179,7 @@ def test_a_destination_that_is_not_there(copying):
     """It is said which."""
     gone = replace(copying, destination=copying.destination + "x")
     with pytest.raises(StepFailedError, match="cannot copy to") as caught:
-        copier.copy_tree(gone, Told())
+        copier.copy_tree(gone, Heard())
     assert gone.destination in caught.value.details
 
 
@@ -207,6 +195,6 @@ def test_the_command_that_is_shown_does_the_same(copying, tmp_path):
     Path(copying.state).parent.mkdir()
     assert main([*words[3:]]) == 0
     assert differences(copying) == []
-    heard = Told()
+    heard = Heard()
     copier.copy_tree(copying, heard)
     assert shlex.join(copier.command(copying)) == heard.commands[0]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.fakes.heard import Heard
 from tests.unit.fakes.machines import wished
 from zfs_root_migrate import runner
 from zfs_root_migrate.opinion import parse_opinion, summarize
@@ -95,22 +96,6 @@ def test_any_answer_is_weighed(status, stdout, stderr):
     assert "\n" not in said
 
 
-class Told:
-    """Remembers what is shown and logged."""
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.commands, self.notes = [], []
-
-    def command(self, text):
-        """Remember a command."""
-        self.commands.append(text)
-
-    def noted(self, text):
-        """Remember a remark."""
-        self.notes.append(text)
-
-
 @pytest.mark.parametrize("status", [0, 1, 124, 126, 127, -9])
 @pytest.mark.parametrize("writable", [True, False])
 def test_the_step_goes_on(monkeypatch, tmp_path, status, writable):
@@ -123,7 +108,7 @@ def test_the_step_goes_on(monkeypatch, tmp_path, status, writable):
 
     monkeypatch.setattr(runner, "query", query)
     report = tmp_path / ("report" if writable else "no/dir")
-    heard = Told()
+    heard = Heard()
     LiveWorld(heard, passes=Passes).act(
         Consult(argv=("equery",), chroot="/new", report=str(report), timeout=5)
     )
@@ -140,7 +125,7 @@ def test_the_step_goes_on(monkeypatch, tmp_path, status, writable):
 @pytest.mark.programs
 def test_a_program_that_hangs_is_given_up(tmp_path):
     """For real: it takes no longer than it may."""
-    heard = Told()
+    heard = Heard()
     LiveWorld(heard, passes=Passes).act(
         Consult(
             argv=("sleep", "60"), chroot=None, report=str(tmp_path / "r"), timeout=1

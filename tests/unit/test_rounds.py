@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from tests.unit.fakes.heard import Heard
 from tests.unit.fakes.machines import wished
 from zfs_root_migrate import copier
 from zfs_root_migrate.errors import StepFailedError
@@ -13,23 +14,6 @@ from zfs_root_migrate.rounds import expected, make_rounds
 from zfs_root_migrate.step import CopyRounds
 from zfs_root_migrate.workbench import passes
 from zfs_root_migrate.world import Passes
-
-
-class Heard:
-    """Remembers what was noted."""
-
-    def __init__(self) -> None:
-        """Nothing was said yet."""
-        self.notes = []
-        self.rounds = 0
-
-    def noted(self, text):
-        """Remember it."""
-        self.notes.append(text)
-
-    def round_begins(self):
-        """Count it."""
-        self.rounds += 1
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.fakes.heard import Heard
 from tests.vm import torture
 from zfs_root_migrate import copier, runner
 from zfs_root_migrate.comparison import compare_all
@@ -49,30 +50,6 @@ ODD = (
 )
 # names that a wrong pattern for one of the others would catch
 DECOYS = ("aXb", "acc", "abc", "ab", "a\\Xb", "b", "X", "aXXb", "end", "plainer", "x")
-
-
-class Heard:
-    """Remembers what the copier tells."""
-
-    def __init__(self) -> None:
-        """Nothing was said yet."""
-        self.commands, self.lines, self.trees, self.progress = [], [], [], []
-
-    def command(self, text):
-        """Remember the command."""
-        self.commands.append(text)
-
-    def said(self, text):
-        """Remember the line."""
-        self.lines.append(text)
-
-    def tree_begins(self, tree):
-        """Remember the tree."""
-        self.trees.append(tree)
-
-    def advance(self, *, bytes_done, files_done):
-        """Remember how far it is."""
-        self.progress.append((bytes_done, files_done))
 
 
 def tree(tmp_path, *exclude, source="old", destination="new"):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.fakes.heard import Heard
 from zfs_root_migrate import runner, world
 from zfs_root_migrate.errors import ExitStatus, StepFailedError, VerificationError
 from zfs_root_migrate.runner import Answer
@@ -28,37 +29,6 @@ from zfs_root_migrate.step import (
     WriteFile,
 )
 from zfs_root_migrate.world import LiveWorld, Passes, fits, write_file
-
-
-class Heard:
-    """Remembers what the world tells; takes whatever there is to tell."""
-
-    def __init__(self) -> None:
-        """Nothing was said yet."""
-        self.commands, self.lines, self.percents = [], [], []
-
-    def command(self, text):
-        """Remember the command."""
-        self.commands.append(text)
-
-    def said(self, text):
-        """Remember the line."""
-        self.lines.append(text)
-
-    noted = said
-
-    def percent(self, done):
-        """Remember how far it is."""
-        self.percents.append(done)
-
-    def round_begins(self):
-        """Ignore it."""
-
-    def tree_begins(self, tree):
-        """Ignore it."""
-
-    def advance(self, *, bytes_done, files_done):
-        """Ignore it."""
 
 
 @pytest.fixture
@@ -426,12 +396,12 @@ def test_what_differs_is_copied_again_once(live, heard, tmp_path, still):
         pairs=(tree,), report=str(tmp_path / "report"), still=still, amend=True
     )
     judge.act(compare)
-    notes = len(heard.lines)
+    notes = len(heard.notes)
     (tmp_path / "new/tmp/left").write_text("by grub-mkconfig")
     judge.act(compare)
     assert not (tmp_path / "new/tmp/left").exists()
     assert (tmp_path / "new/tmp").stat().st_mtime_ns == 10**18
-    assert any(note.startswith("copied again: ") for note in heard.lines[notes:])
+    assert any(note.startswith("copied again: ") for note in heard.notes[notes:])
     assert "0 differ" in (tmp_path / "report").read_text()
 
 
