@@ -130,7 +130,7 @@ class _Pass:
             # what was done counts all the same, where it can still be written down
             crew.close()
             with suppress(OSError):
-                self._count(complete=False)
+                self._count()
             raise
         finally:
             crew.close()
@@ -138,7 +138,7 @@ class _Pass:
 
     def _work(self, crew: Crew, scan: _Scan) -> None:
         tasks = self._tasks(scan)
-        crew.perform(worker.VISIT, tasks, CHECKPOINT, self._checkpoint)
+        crew.perform(worker.VISIT, tasks, CHECKPOINT, self._count)
         self._link(crew)
         if self._order.verify:
             self._sync()
@@ -157,7 +157,7 @@ class _Pass:
         ledger = self._ledger
         if now is None or ledger is None or not ledger.is_complete or not len(ledger):
             return _Scan(Detect.WALK, tables=now)
-        before = Tables.load(ledger.tables)
+        before = None if ledger.tables is None else Tables.load(ledger.tables)
         if before is None:
             return _Scan(Detect.WALK, tables=now)
         try:
@@ -293,24 +293,16 @@ class _Pass:
             finally:
                 os.close(folder)
 
-    def _checkpoint(self) -> None:
-        self._count(complete=False)
-
-    def _count(self, *, complete: bool) -> None:
+    def _count(self) -> None:
+        """Let what was done so far count."""
         if self._ledger is not None:
             length = self._ledger.log.stat().st_size
             self._sync()
-            self._ledger.count(length, complete=complete)
+            self._ledger.count(length, complete=False)
 
     def _complete(self, scan: _Scan) -> None:
-        ledger = self._ledger
-        if ledger is None:
-            return
-        ledger.reread()
-        if scan.tables is not None:
-            scan.tables.write(ledger.tables)
-        else:
-            ledger.tables.unlink(missing_ok=True)
-        ledger.is_complete = True
-        ledger.compact()
-        self._count(complete=True)
+        if self._ledger is not None:
+            self._ledger.reread()
+            self._sync()
+            tables = scan.tables
+            self._ledger.complete(None if tables is None else tables.write)

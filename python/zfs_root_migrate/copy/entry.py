@@ -27,11 +27,6 @@ class Entries:
         self._attributes = Attributes()
         self._read = _READ | os.O_NOATIME
 
-    @property
-    def attributes(self) -> Attributes:
-        """What carries owners, modes and attributes."""
-        return self._attributes
-
     def open(self, folder: int, name: str) -> tuple[int, os.stat_result]:
         """Open a regular file of the source and look at it, in this order."""
         try:
@@ -192,6 +187,14 @@ class Entries:
             os.unlink(name, dir_fd=new)
             raise
         return before
+
+    def finish(
+        self, old: int, new: int, before: os.stat_result, lost: NotKept, *, made: bool
+    ) -> None:
+        """Give a directory whose content is complete all that it has besides."""
+        self._attributes.carry(old, new, before, lost, made=made)
+        os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+        self._attributes.carry_flags(old, new, lost)
 
 
 def part_of(name: str) -> str:

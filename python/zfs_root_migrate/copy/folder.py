@@ -7,8 +7,6 @@ from contextlib import suppress
 
 from zfs_root_migrate.copy.attributes import make_plain
 from zfs_root_migrate.copy.clearing import Clearing
-from zfs_root_migrate.copy.entry import Entries
-from zfs_root_migrate.copy.ledger import Writer
 from zfs_root_migrate.copy.listing import DOUBTFUL, Listing, mark, void
 from zfs_root_migrate.copy.names import Names, Visit
 from zfs_root_migrate.copy.order import Tally
@@ -21,6 +19,7 @@ from zfs_root_migrate.copy.sides import (
     Task,
     open_directory,
 )
+from zfs_root_migrate.copy.writer import Writer
 
 _DIRECTORY = stat.S_IFDIR >> 12
 # names between two looks at the clock
@@ -171,6 +170,7 @@ class Folders:
             task = (here.path, here.before.st_ino, here.parent, here.known)
             self._unreadable(task, error)
             return
+        self._take_back(here, known, entries, there)
         if there:
             for name in there.keys() - {entry.name for entry in entries}:
                 self._clearing.take_away(
@@ -183,6 +183,32 @@ class Folders:
                 self._entry(here, entry, known, there, now)
         self._finish(here)
         self._remember(here, now)
+
+    def _take_back(
+        self,
+        here: Visit,
+        known: dict[str, tuple[int, int, int]],
+        entries: "list[os.DirEntry[str]]",
+        there: dict[str, bool],
+    ) -> None:
+        """Take back what is said of directories that do not stay where they are.
+
+        Before anything changes there: should this pass die, and they come back, the
+        next one must not believe that they are as they were.
+        """
+        ledger, writer = self._sides.ledger, self._writer
+        if ledger is None or writer is None:
+            return
+        gone = {name: was[0] for name, was in known.items() if was[2] == _DIRECTORY}
+        for entry in entries if gone else ():
+            name = entry.name
+            if name in gone and there.get(name) and gone[name] == _inode(entry):
+                del gone[name]
+        for name, inode in gone.items():
+            for below in ledger.below(inode, here.before.st_ino, name):
+                writer.write(void(below))
+        if gone:
+            writer.settle()
 
     def _entry(
         self,
@@ -265,11 +291,6 @@ class Folders:
         return True
 
     def _below(self, here: Visit, name: str, inode: int, known: int) -> None:
-        ledger = self._sides.ledger
-        if known != KNOWN and ledger is not None and inode in ledger and self._writer:
-            # what was said of it holds for the place that it had before: should this
-            # pass not come to it, the next one must not believe that
-            self._writer.write(void(inode))
         task = (f"{here.path}/{name}", inode, here.before.st_ino, known)
         self._one.found.tasks.append(task)
 
@@ -277,8 +298,7 @@ class Folders:
 
     def _finish(self, here: Visit) -> None:
         """Give the directory its own owner, mode, attributes, times and flags."""
-        finish(
-            self._one.entries,
+        self._one.entries.finish(
             *(here.old, here.new, here.before, self._one.lost(here.path)),
             made=here.known == MADE,
         )
@@ -303,16 +323,9 @@ class Folders:
             self._writer.write(listing.encode())
 
 
-def finish(
-    entries: Entries,
-    old: int,
-    new: int,
-    before: os.stat_result,
-    lost: Callable[[str], None],
-    *,
-    made: bool,
-) -> None:
-    """Give a directory whose content is complete all that it has besides."""
-    entries.attributes.carry(old, new, before, lost, made=made)
-    os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
-    entries.attributes.carry_flags(old, new, lost)
+def _inode(entry: "os.DirEntry[str]") -> int:
+    """Return a directory's own inode; 0 where it is none, or gone."""
+    with suppress(OSError):
+        if entry.is_dir(follow_symlinks=False):
+            return entry.stat(follow_symlinks=False).st_ino
+    return 0

@@ -4,7 +4,11 @@
 of it counts. `FILE.N` is a log of records, one for each directory, written by all
 workers at its end (O_APPEND); a later record of a directory takes the place of an
 earlier one. The head is written anew, after the destination was synced, and never
-counts records of what is not on the disk.
+counts records of what is not on the disk. `FILE.tables.N` are the inode tables that
+belong to what the head counts, where it names some.
+
+A record can also take back what was said of a directory. It is written before that
+becomes untrue, and holds even where a pass died and the head does not count it.
 
 A change time of 0 means doubtful: look at it again the next time.
 """
@@ -13,7 +17,8 @@ import glob
 import json
 import mmap
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +29,14 @@ from zfs_root_migrate.copy.listing import (
     decode,
     inodes_of,
     mark,
+    void,
 )
+from zfs_root_migrate.copy.writer import Writer
 from zfs_root_migrate.journal import write_state
 
 _SCHEMA = "zfs-root-migrate/copied"
 _VERSION = 1
-_FLUSH = 256 << 10
+_DIRECTORY = stat.S_IFDIR >> 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,39 +48,6 @@ class Identity:
     destination: int
     destination_root: int
     exclude: tuple[str, ...]
-
-
-class Writer:
-    """Adds records to the log; each process has its own."""
-
-    def __init__(self, path: Path) -> None:
-        """Open the log for appending."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._file = os.open(path, flags, 0o600)
-        self._waiting: list[bytes] = []
-        self._size = 0
-
-    def write(self, record: bytes) -> None:
-        """Add a record; it is in the file at the next flush."""
-        self._waiting.append(record)
-        self._size += len(record)
-        if self._size > _FLUSH:
-            self.flush()
-
-    def flush(self) -> None:
-        """Hand over all that waits, in one piece, so that records stay whole."""
-        if self._waiting:
-            data = b"".join(self._waiting)
-            self._waiting, self._size = [], 0
-            done = os.write(self._file, data)
-            if done != len(data):
-                # a full disk: the error comes with the next write
-                os.write(self._file, data[done:])
-
-    def close(self) -> None:
-        """Flush and let go of it."""
-        self.flush()
-        os.close(self._file)
 
 
 class Ledger:
@@ -88,10 +62,14 @@ class Ledger:
         self.is_complete = bool(head.get("complete"))
         self.number = _as_int(head.get("number"))
         self._length = _as_int(head.get("length"))
+        self._tables = _as_int(head.get("tables"))
         self._data: mmap.mmap | bytes = b""
         self._places: dict[int, int] = {}
         self._doubtful: set[int] = set()
         self._live = 0
+        # where the records of this pass begin
+        self._begin = self._length
+        self._took_back = False
         self._open()
 
     @classmethod
@@ -121,9 +99,18 @@ class Ledger:
         return self._path.with_name(f"{self._path.name}.{self.number}")
 
     @property
-    def tables(self) -> Path:
-        """Where the inode tables of the last complete pass are."""
-        return self._path.with_name(f"{self._path.name}.tables")
+    def tables(self) -> Path | None:
+        """Where the inode tables of the last complete pass are, if it had some."""
+        return self._table(self._tables) if self._tables else None
+
+    def _table(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.tables.{number}")
+
+    def _others(self, kept: Path | None, pattern: str) -> Iterator[Path]:
+        name = glob.escape(self._path.name)
+        for other in self._path.parent.glob(f"{name}.{pattern}"):
+            if other != kept:
+                yield other
 
     def __len__(self) -> int:
         """Return how many directories are known."""
@@ -148,17 +135,42 @@ class Ledger:
 
     def _open(self) -> None:
         """Cut the log to what counts, and read where each directory is."""
-        for other in self._path.parent.glob(f"{glob.escape(self._path.name)}.[0-9]*"):
-            if other != self.log:
-                # a pass was cut short while it wrote the log anew
-                other.unlink()
+        # a pass was cut short while it wrote these, or before it could take them away
+        for other in self._others(self.log, "[0-9]*"):
+            other.unlink()
+        for other in self._others(self.tables, "tables*"):
+            other.unlink()
         descriptor = os.open(self.log, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if os.fstat(descriptor).st_size < self._length:
+            size = os.fstat(descriptor).st_size
+            if size < self._length:
                 self._length, self.is_complete = 0, False
-            os.ftruncate(descriptor, self._scan(descriptor))
+            self._begin = self._scan(descriptor)
+            untrue = self._taken_back(descriptor, self._begin, size)
+            if untrue:
+                # first of what is not counted, so that it is found again whatever comes
+                os.pwrite(descriptor, untrue, self._begin)
+                self._begin += len(untrue)
+            os.ftruncate(descriptor, self._begin)
         finally:
             os.close(descriptor)
+        if untrue:
+            self.is_complete = False
+            self.count(self._begin, complete=False)
+
+    def _taken_back(self, descriptor: int, place: int, size: int) -> bytes:
+        """Forget what a pass that died took back, and return these records."""
+        found: list[bytes] = []
+        while self._places and place + HEAD.size <= size:
+            head = HEAD.unpack(os.pread(descriptor, HEAD.size, place))
+            magic, length, inode, *_, gone = head
+            if magic != MAGIC or length < HEAD.size:
+                break
+            if gone and self._places.pop(inode, None) is not None:
+                self._doubtful.discard(inode)
+                found.append(void(inode))
+            place += length
+        return b"".join(found)
 
     def _scan(self, descriptor: int) -> int:
         if not self._length:
@@ -173,20 +185,20 @@ class Ledger:
                 self.is_complete = False
                 break
             if gone:
-                self._places.pop(inode, None)
-                sizes.pop(inode, None)
-            else:
-                self._places[inode] = place
-                sizes[inode] = length
+                self._took_back = True
+                # it is somewhere else, where this pass has seen it, or it is no more
+                if self._places.get(inode, self._begin) < self._begin:
+                    del self._places[inode]
+                    del sizes[inode]
+                place += length
+                continue
+            self._places[inode] = place
+            sizes[inode] = length
             (self._doubtful.add if doubtful else self._doubtful.discard)(inode)
             place += length
         self._doubtful &= self._places.keys()
         self._live = sum(sizes.values())
         return place
-
-    def __contains__(self, inode: int) -> bool:
-        """Tell whether a directory is known."""
-        return inode in self._places
 
     def find(self, inode: int) -> Listing | None:
         """Return what is known of a directory."""
@@ -200,6 +212,18 @@ class Ledger:
             return False
         head = HEAD.unpack_from(self._data, place)
         return (head[3], head[8]) == (parent, mark(path))
+
+    def below(self, inode: int, parent: int, path: str) -> Iterator[int]:
+        """Return a directory and all below it, if that is where it was copied to."""
+        waiting = [(inode, parent, path)]
+        while waiting:
+            inode, parent, path = waiting.pop()
+            here = self.find(inode) if self.is_at(inode, parent, path) else None
+            if here is None:
+                continue
+            yield inode
+            rows = zip(here.names, here.inodes, here.kinds, strict=True)
+            waiting += [(i, inode, name) for name, i, k in rows if k == _DIRECTORY]
 
     def held_by(
         self, changed: set[int], *, with_doubtful: bool = True
@@ -245,25 +269,40 @@ class Ledger:
             os.fsync(file.fileno())
         head = {"schema": _SCHEMA, "version": _VERSION, **self._named()}
         head |= {"number": self.number, "length": length, "complete": complete}
+        head |= {"tables": self._tables}
         write_state(self._path, json.dumps(head) + "\n")
 
-    def compact(self) -> None:
-        """Write the log anew where most of it is out of date."""
-        if self._length < 2 * self._live + (1 << 20):
-            return
-        old = self.log
+    def complete(self, write_tables: Callable[[Path], None] | None) -> None:
+        """Let all of the log count, and what `write_tables` makes; no directory lacks.
+
+        The log is written anew where most of it is out of date.
+        """
+        before, log = self.tables, self.log
+        number = self._tables + 1
+        if write_tables is not None:
+            write_tables(self._table(number))
+        self._tables = number if write_tables is not None else 0
+        if self._took_back or self._length >= 2 * self._live + (1 << 20):
+            self._write_anew()
+        self.is_complete = True
+        self.count(self._length, complete=True)
+        for old in (before, log if log != self.log else None):
+            if old is not None:
+                old.unlink(missing_ok=True)
+
+    def _write_anew(self) -> None:
         self.number += 1
         with self.log.open("wb") as file:
             for place in self._places.values():
                 length = HEAD.unpack_from(self._data, place)[1]
                 file.write(self._data[place : place + length])
-        self.count(self._live, complete=self.is_complete)
-        old.unlink(missing_ok=True)
+        self._length = self._live
 
     def forget(self) -> None:
         """Remove all files of this ledger."""
         for path in (self._path, self.log, self.tables):
-            path.unlink(missing_ok=True)
+            if path is not None:
+                path.unlink(missing_ok=True)
 
 
 def _as_int(value: object) -> int:

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from zfs_root_migrate.copy.attributes import make_plain
 from zfs_root_migrate.copy.entry import remove
-from zfs_root_migrate.copy.folder import finish
 from zfs_root_migrate.copy.ledger import Ledger
 from zfs_root_migrate.copy.names import Names
 from zfs_root_migrate.copy.problems import GONE, ChangedError, SourceError
@@ -200,8 +199,7 @@ class Linker:
             new = open_directory(self._sides.destination, path)
             try:
                 lost = self._one.lost(path)
-                entries = self._one.entries
-                finish(entries, old, new, os.fstat(old), lost, made=False)
+                self._one.entries.finish(old, new, os.fstat(old), lost, made=False)
             finally:
                 os.close(new)
         finally:

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from zfs_root_migrate.copy.folder import Folders
-from zfs_root_migrate.copy.ledger import Writer
 from zfs_root_migrate.copy.links import Group, Linker
 from zfs_root_migrate.copy.names import Names
 from zfs_root_migrate.copy.order import Tally
 from zfs_root_migrate.copy.problems import GONE, StoppedError
 from zfs_root_migrate.copy.sides import Found, Sides, Task, open_directory
+from zfs_root_migrate.copy.writer import Writer
 
 # bytes of the page that all processes share
 STOP, HUNGRY = 0, 1

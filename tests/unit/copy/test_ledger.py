@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from zfs_root_migrate.copy.doubt import doubt
 from zfs_root_migrate.copy.ledger import Identity, Ledger
-from zfs_root_migrate.copy.listing import DOUBTFUL, Listing, void
+from zfs_root_migrate.copy.listing import DOUBTFUL, Listing, mark, void
 
 ROOT = 2
 IDENTITY = Identity(
@@ -61,7 +61,6 @@ def test_what_is_written_is_read(path):
     assert len(ledger) == len(TREE)
     for item in TREE:
         assert ledger.find(item.inode) == item
-        assert item.inode in ledger
     assert ledger.find(99) is None
 
 
@@ -99,6 +98,75 @@ def test_a_void_record_takes_back(path):
     assert Ledger(path, IDENTITY).find(3) is None
     keep(Ledger(path, IDENTITY), [TREE[1]])
     assert Ledger(path, IDENTITY).find(3) == TREE[1]
+
+
+def test_what_was_taken_back_stays_so(path):
+    """Where the pass died and nothing of it counts; and where the next one dies too."""
+    ledger = Ledger(path, IDENTITY)
+    writer = ledger.append()
+    writer.write(listing(4, 3, ctime=77).encode())
+    writer.write(void(3))
+    writer.settle()
+    for _ in range(2):
+        again = Ledger(path, IDENTITY)
+        assert again.find(3) is None
+        # not what the same pass wrote: it need not be on the disk
+        assert again.find(4) == TREE[2]
+        assert not again.is_complete
+
+
+def test_what_was_seen_elsewhere_is_not_taken_back(path):
+    """Whichever of its two places the pass came to first."""
+    for order in (1, -1):
+        ledger = Ledger(path, IDENTITY)
+        moved = listing(4, ROOT, ctime=77)
+        keep(ledger, [moved.encode(), void(4), void(3)][::order], complete=False)
+        ledger.reread()
+        assert (ledger.find(4), ledger.find(3)) == (moved, None)
+        ledger.complete(None)
+        again = Ledger(path, IDENTITY)
+        assert (again.find(4), again.find(3)) == (moved, None)
+        keep(again, TREE)
+
+
+def test_a_directory_and_all_below_it(path):
+    """Where it was copied to this place; nothing where it was copied to another."""
+    marked = [
+        replace(item, mark=mark(name))
+        for item, name in zip(TREE, ("", "etc", "deep"), strict=True)
+    ]
+    keep(Ledger(path, IDENTITY), marked)
+    ledger = Ledger(path, IDENTITY)
+    assert sorted(ledger.below(3, ROOT, "etc")) == [3, 4]
+    assert list(ledger.below(4, 3, "deep")) == [4]
+    assert list(ledger.below(3, ROOT, "other")) == []
+    assert list(ledger.below(3, 4, "etc")) == []
+    keep(ledger, [replace(marked[2], parent=ROOT)])
+    assert list(Ledger(path, IDENTITY).below(3, ROOT, "etc")) == [3]
+
+
+def test_inode_tables_belong_to_what_counts(path):
+    """A pass that dies between the two has changed neither."""
+    ledger = Ledger(path, IDENTITY)
+    assert ledger.tables is None
+    ledger.complete(lambda place: place.write_bytes(b"first"))
+    first = Ledger(path, IDENTITY)
+    assert first.tables.read_bytes() == b"first"
+
+    def die(place):
+        place.write_bytes(b"second")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        first.complete(die)
+    assert Ledger(path, IDENTITY).tables.read_bytes() == b"first"
+    Ledger(path, IDENTITY).complete(lambda place: place.write_bytes(b"third"))
+    third = Ledger(path, IDENTITY)
+    assert third.tables.read_bytes() == b"third"
+    assert len(list(Path(path).parent.glob("state.tables*"))) == 1
+    third.complete(None)
+    assert Ledger(path, IDENTITY).tables is None
+    assert not list(Path(path).parent.glob("state.tables*"))
 
 
 def test_what_does_not_count_is_cut_off(path):
@@ -192,7 +260,7 @@ def test_an_old_log_is_written_anew(path):
     keep(ledger, [many, many, many, many])
     ledger.reread()
     before = ledger.log
-    ledger.compact()
+    ledger.complete(None)
     assert ledger.log != before
     assert not before.exists()
     again = Ledger(path, IDENTITY)
