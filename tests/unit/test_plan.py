@@ -310,6 +310,14 @@ def test_mirror_attaches_and_never_adds():
     assert "zpool add" not in text
 
 
+def test_the_old_disk_starts_the_machine_before_the_resilver_ends():
+    """It may take hours; but no loader is put before a half of /boot that is empty."""
+    config, facts = wished("guest-openrc-bios")
+    ids = [step.id for step in plan_mirror(config, facts, facts).steps]
+    assert ids.index("attach") < ids.index("whole") < ids.index("grub")
+    assert ids.index("grub") < ids.index("resilver") < ids.index("forget-seal")
+
+
 @pytest.mark.parametrize(
     "change", [{"join_old_disk": False}, {"topology": Topology.MIRROR}]
 )

@@ -33,6 +33,7 @@ def mirror_steps(facts: Facts, layout: Layout, old: DiskLayout) -> tuple[Step, .
     """
     new = layout.disks[0]
     swap = (_swap(old),) if old.part(Role.SWAP) else ()
+    # the resilver can take hours, and the firmware may know no other disk than this one
     return (
         _ready(facts, layout),
         _table(old),
@@ -42,6 +43,7 @@ def mirror_steps(facts: Facts, layout: Layout, old: DiskLayout) -> tuple[Step, .
         _cache(facts, layout, new, old),
         _whole(layout),
         _grub(facts, layout, old),
+        _resilver(layout, old),
         _forget_seal(layout),
     )
 
@@ -174,10 +176,18 @@ def _whole(layout: Layout) -> Step:
     )
 
 
+def _pool_status(layout: Layout) -> tuple[str, ...]:
+    return ("zpool", "status", "-P", layout.pool)
+
+
+def _joined(layout: Layout, old: DiskLayout) -> tuple[str, ...]:
+    """Return what the pool's status says when the old disk is a half of it."""
+    return (r"^\s+mirror-0\s+ONLINE", rf"^\s+{old.part_path(Role.ZFS)}\s+ONLINE")
+
+
 def _attach(layout: Layout, new: DiskLayout, old: DiskLayout) -> Step:
     here, there = new.part_path(Role.ZFS), old.part_path(Role.ZFS)
-    status = ("zpool", "status", "-P", layout.pool)
-    attached = Probe(argv=status, matches=(rf"^\s+{there}\s",))
+    attached = Probe(argv=_pool_status(layout), matches=(rf"^\s+{there}\s",))
     return Step(
         id="attach",
         title="Attach the old disk to the pool",
@@ -194,8 +204,23 @@ def _attach(layout: Layout, new: DiskLayout, old: DiskLayout) -> Step:
                 ),
                 when=replace(attached, holds=False),
             ),
+        ),
+        proof=(Probe(argv=_pool_status(layout), matches=_joined(layout, old)),),
+        seconds=2,
+    )
+
+
+def _resilver(layout: Layout, old: DiskLayout) -> Step:
+    """Wait for the pool, which is resilvered beside the steps before."""
+    return Step(
+        id="resilver",
+        title="See that the pool is on both disks",
+        reason="ZFS fills the old disk while the steps before are done",
+        hazard=Hazard.FINAL,
+        needs=("attach",),
+        actions=(
             Await(
-                argv=status,
+                argv=_pool_status(layout),
                 done=r"scan: resilvered .* with 0 errors",
                 failed=r"errors: (?!No known data errors)",
                 progress=r"([\d.]+)% done",
@@ -204,12 +229,8 @@ def _attach(layout: Layout, new: DiskLayout, old: DiskLayout) -> Step:
         ),
         proof=(
             Probe(
-                argv=status,
-                matches=(
-                    r"^\s+mirror-0\s+ONLINE",
-                    rf"^\s+{there}\s+ONLINE",
-                    r"errors: No known data errors",
-                ),
+                argv=_pool_status(layout),
+                matches=(*_joined(layout, old), r"errors: No known data errors"),
                 absent=("resilver in progress",),
             ),
         ),
@@ -284,7 +305,7 @@ def _forget_seal(layout: Layout) -> Step:
         title="Forget the seal and the snapshot that belongs to it",
         reason="the old root that they speak of is gone",
         hazard=Hazard.FINAL,
-        needs=("grub",),
+        needs=("resilver", "grub"),
         actions=sealing.forget_seal(layout),
         proof=(
             sealing.not_sealed(layout),
