@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from zfs_root_migrate import codec, fixing, journal, shutdown, status, workflow
+from zfs_root_migrate import codec, journal, shutdown, status, workflow
 from zfs_root_migrate import plan as planning
 from zfs_root_migrate.asking import confirmer, show_json
 from zfs_root_migrate.errors import ExitStatus, UsageError
@@ -91,6 +91,9 @@ def _status(terminal: Terminal, args: argparse.Namespace) -> int:
 
 
 def _undo(terminal: Terminal, args: argparse.Namespace) -> int:
+    # what Portage is asked for, which the other verbs do not
+    from zfs_root_migrate import fixing
+
     workflow.require_root("undo")
     confirm = confirmer(terminal, args)
     undone = workflow.undo(open_recorded(terminal), confirm)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zfs_root_migrate import __version__, config
-from zfs_root_migrate.checks import run_checks
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.errors import UsageError
 from zfs_root_migrate.facts import gather, load_facts
@@ -75,6 +74,9 @@ class Session:
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what the checks find."""
+        # some verbs check nothing
+        from zfs_root_migrate.checks import run_checks
+
         return run_checks(self.facts(), self.config)
 
 
