@@ -9,9 +9,12 @@ from tests.unit.fakes.machines import WISHES, wished
 from zfs_root_migrate import runner
 from zfs_root_migrate.layout import design
 from zfs_root_migrate.plan import plan_mirror, plan_run, plan_sync, plan_verify
+from zfs_root_migrate.shipped import DRACUT_HOOK, shipped
 from zfs_root_migrate.step import Probe, Require, Run, Start
+from zfs_root_migrate.steps import dracut
 from zfs_root_migrate.steps.grub import grub_default
 from zfs_root_migrate.steps.openrc import BOOTED, md_service
+from zfs_root_migrate.world import fits
 
 LAYOUT = design(*wished("guest-openrc-bios"))
 ROOT = "root=ZFS=rpool/ROOT"
@@ -182,6 +185,52 @@ def test_every_script_is_shell(needs):
         for shell in ("sh", "dash", "bash"):
             answer = runner.query((shell, "-n"), stdin=script)
             assert answer.status in (0, runner.NOT_FOUND), (script, answer.stderr)
+
+
+# takes what is not compressed, and gets it through a pipe, as tar would look for itself
+LSINITRD = """#!/bin/sh
+[ "$1" = --unpack ] && cat "$2" | tar -x
+"""
+COMPRESSED = ["zstd -q", "zstd -q -19", "xz", "gzip", "cat"]
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("compress", COMPRESSED)
+@pytest.mark.parametrize("lacks", ["", "zpool", "hook", "cache"])
+def test_what_is_in_an_image(tmp_path, monkeypatch, needs, compress, lacks):
+    """Whatever it is compressed by; it is decompressed once."""
+    needs("tar", "cat", compress.split()[0])
+    _, facts = wished("guest-openrc-bios")
+    kernel = next(k for k in facts.boot.kernels if k.zfs_module)
+    content = {
+        f"lib/{kernel.zfs_module.rpartition('/')[2]}": b"module",
+        "etc/hostid": bytes.fromhex("dbbd723a"),
+        "usr/sbin/zpool": b"script" if lacks == "zpool" else b"\x7fELF",
+        "sbin/mount.zfs": b"\x7fELF",
+        "etc/zfs/zpool.cache": b"" if lacks == "cache" else b"\0/dev/disk/x\0",
+        f"lib/dracut/hooks/pre-pivot/99-{DRACUT_HOOK}": b"other"
+        if lacks == "hook"
+        else shipped(DRACUT_HOOK).encode(),
+    }
+    for name, data in content.items():
+        file = tmp_path / "tree" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, text in {
+        "lsinitrd": LSINITRD,
+        "modinfo": f"#!/bin/sh\necho {kernel.release} SMP\n",
+    }.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    monkeypatch.setitem(runner.ENVIRONMENT, "PATH", f"{programs}:{runner.PATH}")
+    image = tmp_path / "an image"
+    command = f'tar -C "$0" -c . | {compress} >"$1"'
+    argv = ("sh", "-ec", command, str(tmp_path / "tree"), str(image))
+    assert runner.query(argv).status == 0
+    (probe,) = dracut.proof(kernel, str(image), "3a72bddb", ("/dev/disk/x",), None)
+    assert fits(probe, runner.query(probe.argv)) is not bool(lacks)
 
 
 UUID = LAYOUT.array.uuid

@@ -130,12 +130,18 @@ def proof(
 
 
 # Unpacked once and whole, as lsinitrd decompresses the image anew for every name that
-# it is given. dracut strips modules, so the one in the image is asked, not compared;
-# the cache file is an XDR list, the paths stand in it as text.
+# it is given, and even so several times. dracut strips modules, so the one in the image
+# is asked, not compared; the cache file is an XDR list, the paths stand in it as text.
 _LOOK_INTO = """\
 image=$0 module=$1; shift
-d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
-lsinitrd --unpack "$image"
+d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; mkdir "$d/root"; cd "$d/root"
+case $(od -An -tx1 -N4 "$image" | tr -d ' ') in
+    28b52ffd) zstd -dcq "$image" >../plain ;;
+    fd377a58) xz -dc "$image" >../plain ;;
+    1f8b*) gzip -dc <"$image" >../plain ;;
+    *) ln -s "$(realpath "$image")" ../plain ;;
+esac
+lsinitrd --unpack ../plain
 echo "vermagic $(modinfo -F vermagic "$(find . -type f -name "$module" | head -n 1)")"
 echo "hostid $(od -An -tx4 etc/hostid | tr -d ' ')"
 for name in zpool mount.zfs; do
