@@ -14,9 +14,6 @@ from zfs_root_migrate.step import Action, Hazard, Probe, Run, Step, WriteFile
 from zfs_root_migrate.steps import dracut, probes
 from zfs_root_migrate.steps.probes import make_directory
 
-# what is made before there is a place for it in the new root
-_AHEAD = f"{BUILD}/initramfs.img"
-
 ImageProof = Callable[
     [Kernel, str, str, tuple[str, ...], str | None], tuple[Probe, ...]
 ]
@@ -115,19 +112,18 @@ def _has_build(layout: Layout, *, holds: bool = True) -> Probe:
 def begin(facts: Facts, layout: Layout) -> Step:
     """Return the step that begins to make the first kernel's initramfs.
 
-    It keeps a processor busy and the disks idle, and all that comes until the files are
-    copied does the opposite. It is made where there is room for certain: on the new
-    disk.
+    It keeps a processor busy and the disks idle, and copying does the opposite. It is
+    made where there is room for certain, on the new disk.
     """
     kernel = bootable(facts.boot)[0]
     dataset = _build_dataset(layout)
     return Step(
         id="initramfs-begin",
         title="Begin to make the initramfs",
-        reason="it needs nothing but the pool's cache file and what the running root "
-        "has as well, so it is made while the files are copied",
+        reason="it needs nothing but what the running root has as well, so it is made "
+        "while the files are copied",
         hazard=Hazard.REVERSIBLE,
-        needs=("open",),
+        needs=("mount",),
         undone_by=("pool", "array"),
         actions=(
             make_directory(BUILD),
@@ -139,7 +135,9 @@ def begin(facts: Facts, layout: Layout) -> Step:
                 argv=("mount", "-t", "zfs", dataset, BUILD),
                 when=probes.is_mounted(BUILD, holds=False),
             ),
-            *maker(facts.boot).ahead(kernel.release, _AHEAD),
+            *maker(facts.boot).ahead(
+                kernel.release, in_new(f"{image_path(kernel)}.new")
+            ),
         ),
         always=True,
     )
@@ -160,7 +158,6 @@ def initramfs(facts: Facts, layout: Layout) -> Step:
         undone_by=("pool", "array"),
         actions=(
             *used.joined(),
-            Run(argv=("cp", _AHEAD, in_new(f"{image_path(kernels[0])}.new"))),
             Run(argv=("umount", BUILD), when=probes.is_mounted(BUILD)),
             Run(
                 argv=("zfs", "destroy", _build_dataset(layout)),
