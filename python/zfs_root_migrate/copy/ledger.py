@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zfs_root_migrate.copy.listing import (
+    END,
     HEAD,
     MAGIC,
     Listing,
@@ -30,12 +31,13 @@ from zfs_root_migrate.copy.listing import (
     inodes_of,
     mark,
     void,
+    voids,
 )
 from zfs_root_migrate.copy.writer import Writer
 from zfs_root_migrate.journal import write_state
 
 _SCHEMA = "zfs-root-migrate/copied"
-_VERSION = 1
+_VERSION = 2
 _DIRECTORY = stat.S_IFDIR >> 12
 
 
@@ -159,17 +161,18 @@ class Ledger:
             self.count(self._begin, complete=False)
 
     def _taken_back(self, descriptor: int, place: int, size: int) -> bytes:
-        """Forget what a pass that died took back, and return these records."""
+        """Forget what a pass that died took back, and return these records.
+
+        What comes before one of them may have been written in part only.
+        """
+        if not self._places or size <= place:
+            return b""
         found: list[bytes] = []
-        while self._places and place + HEAD.size <= size:
-            head = HEAD.unpack(os.pread(descriptor, HEAD.size, place))
-            magic, length, inode, *_, gone = head
-            if magic != MAGIC or length < HEAD.size:
-                break
-            if gone and self._places.pop(inode, None) is not None:
-                self._doubtful.discard(inode)
-                found.append(void(inode))
-            place += length
+        with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as data:
+            for inode in voids(data, place):
+                if self._places.pop(inode, None) is not None:
+                    self._doubtful.discard(inode)
+                    found.append(void(inode))
         return b"".join(found)
 
     def _scan(self, descriptor: int) -> int:
@@ -181,7 +184,8 @@ class Ledger:
         while place + HEAD.size <= self._length:
             head = HEAD.unpack_from(self._data, place)
             magic, length, inode, *_, doubtful, _, gone = head
-            if magic != MAGIC or place + length > self._length:
+            end = place + length
+            if magic != MAGIC or length < HEAD.size or not self._ends(end):
                 self.is_complete = False
                 break
             if gone:
@@ -199,6 +203,9 @@ class Ledger:
         self._doubtful &= self._places.keys()
         self._live = sum(sizes.values())
         return place
+
+    def _ends(self, place: int) -> bool:
+        return self._data[place - len(END) : place] == END
 
     def find(self, inode: int) -> Listing | None:
         """Return what is known of a directory."""

@@ -2,13 +2,17 @@
 
 import mmap
 import os
+import re
 import struct
 import zlib
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 HEAD = struct.Struct("<4sIQQqIIIII")
-MAGIC = b"dir1"
+MAGIC = b"dir2"
+# ends a record: one that was written in part has something else there
+END = b"2rid"
 DOUBTFUL = 0
 
 
@@ -43,7 +47,7 @@ class Listing:
         names = os.fsencode("\0".join(self.names))
         count = len(self.names)
         doubtful = self.ctimes.count(DOUBTFUL) + (self.ctime == DOUBTFUL)
-        length = HEAD.size + 17 * count + len(names)
+        length = HEAD.size + 17 * count + len(names) + len(END)
         return b"".join(
             (
                 HEAD.pack(
@@ -54,13 +58,25 @@ class Listing:
                 self.ctimes.tobytes(),
                 self.kinds,
                 names,
+                END,
             )
         )
 
 
 def void(inode: int) -> bytes:
     """Return the record that takes back what earlier ones say of a directory."""
-    return HEAD.pack(MAGIC, HEAD.size, inode, 0, DOUBTFUL, 0, 0, 0, 0, 1)
+    length = HEAD.size + len(END)
+    return HEAD.pack(MAGIC, length, inode, 0, DOUBTFUL, 0, 0, 0, 0, 1) + END
+
+
+_FIXED = void(0)
+_VOID = re.compile(re.escape(_FIXED[:8]) + b"(.{8})" + re.escape(_FIXED[16:]), re.S)
+
+
+def voids(data: mmap.mmap | bytes, place: int) -> Iterator[int]:
+    """Return the inodes of all such records from a place on, whatever lies between."""
+    for found in _VOID.finditer(data, place):
+        yield int.from_bytes(found[1], "little")
 
 
 def mark(path: str) -> int:
@@ -77,7 +93,8 @@ def decode(data: mmap.mmap | bytes, place: int) -> Listing:
     inodes.frombytes(data[start : start + 8 * count])
     ctimes.frombytes(data[start + 8 * count : start + 16 * count])
     kinds = bytearray(data[start + 16 * count : start + 17 * count])
-    blob = data[place + length - size : place + length]
+    end = place + length - len(END)
+    blob = data[end - size : end]
     names = os.fsdecode(blob).split("\0") if count else []
     return Listing(inode, parent, ctime, named, names, inodes, ctimes, kinds)
 

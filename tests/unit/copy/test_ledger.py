@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from zfs_root_migrate.copy.doubt import doubt
 from zfs_root_migrate.copy.ledger import Identity, Ledger
-from zfs_root_migrate.copy.listing import DOUBTFUL, Listing, mark, void
+from zfs_root_migrate.copy.listing import DOUBTFUL, Listing, mark, void, voids
 
 ROOT = 2
 IDENTITY = Identity(
@@ -113,6 +113,27 @@ def test_what_was_taken_back_stays_so(path):
         # not what the same pass wrote: it need not be on the disk
         assert again.find(4) == TREE[2]
         assert not again.is_complete
+
+
+def test_what_was_taken_back_after_a_torn_record(path):
+    """A process was killed while it wrote, another went on."""
+    ledger = Ledger(path, IDENTITY)
+    writer = ledger.append()
+    writer.write(listing(3, ROOT, ("name", 9, 9, FILE)).encode()[:-7])
+    writer.write(void(3))
+    writer.close()
+    assert Ledger(path, IDENTITY).find(3) is None
+    # and counts, as a pass does that could not end
+    keep(Ledger(path, IDENTITY), [*TREE, TREE[1].encode()[:20], void(4), TREE[2]])
+    again = Ledger(path, IDENTITY)
+    assert (again.find(3), again.find(4)) == (TREE[1], None)
+
+
+@given(st.integers(1, 2**64 - 1), st.binary(max_size=200), st.binary(max_size=200))
+def test_all_voids_are_found(inode, before, after):
+    """Between whatever."""
+    assert inode in voids(before + void(inode) + after, 0)
+    assert list(voids(void(inode) * 3, 1)) == [inode] * 2
 
 
 def test_what_was_seen_elsewhere_is_not_taken_back(path):
