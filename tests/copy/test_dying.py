@@ -136,6 +136,7 @@ def test_a_directory_that_goes_and_comes_back(order: Order, tmp_path: Path) -> N
     assert first > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detect", [Detect.TABLES, Detect.WALK])
 def test_a_pass_that_dies_before_it_counts(order: Order, detect: Detect) -> None:
     """What it has seen is seen again, or is known."""

@@ -85,11 +85,11 @@ def _inside(_machine: "Machine", _script: str, _: tuple[str, ...]) -> "Result":
 
 
 _SCRIPTS = (
+    ("lsinitrd", _image),
     ("realpath", _inside),
     ("cp -a", _copy_conf),
     ("blockdev --flushbufs", _freshly),
     ("mv -f", _replace),
-    ("lsinitrd", _image),
     ("labelclear", _clear_disk),
     ("zpool attach", _attach),
     ("--add", _add),
