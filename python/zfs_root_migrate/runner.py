@@ -36,6 +36,11 @@ _ENTER = (
 )
 
 
+# In process identifiers of its own a program ends with all that it has started, however
+# it ends: the kernel kills them with the first of them (pid_namespaces(7)).
+_APART = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
 class Answer(NamedTuple):
     """How a program ended and what it said."""
 
@@ -156,7 +161,10 @@ def stream(
 
 
 class Background:
-    """A program that runs while this process does something else."""
+    """A program that runs while this process does something else; only for root.
+
+    When this process dies, it dies at once, with all that it has started.
+    """
 
     def __init__(self, argv: Sequence[str], *, chroot: str | None = None) -> None:
         """Start it; what it says is kept in a file that has no name."""
@@ -168,7 +176,7 @@ class Background:
         self._child: subprocess.Popen[bytes] | None = None
         try:
             self._child = subprocess.Popen(
-                full_argv(argv, chroot),
+                (*_APART, *full_argv(argv, chroot)),
                 stdin=subprocess.DEVNULL,
                 stdout=self._said,
                 stderr=subprocess.STDOUT,
@@ -195,8 +203,10 @@ class Background:
 
     def close(self) -> None:
         """End it where it still runs."""
-        if self._child is not None:
-            _end(self._child)
+        if self._child is not None and self._child.poll() is None:
+            # unshare(1) takes no other signal while it waits
+            self._child.kill()
+            self._child.wait()
         self._said.close()
 
 

@@ -1,8 +1,10 @@
 """The live world: probes, files, commands, waiting, and what runs beside."""
 
 import os
+import signal
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -146,8 +148,9 @@ def test_a_condition(live, heard, tmp_path, when):
 
 
 @pytest.mark.programs
-def test_background(live, heard, tmp_path):
+def test_background(needs, live, heard, tmp_path):
     """A program runs while others do, and must succeed."""
+    needs(root=True)
     one, two = str(tmp_path / "one"), str(tmp_path / "two")
     wait = 'for n in $(seq 100); do [ -e "$0" ] && exec touch "$1"; sleep 0.1; done'
     run = Run(argv=("sh", "-c", f"{wait}; exit 1", one, two))
@@ -159,10 +162,9 @@ def test_background(live, heard, tmp_path):
 
 
 @pytest.mark.programs
-def test_what_goes_on_gives_way_to_the_background(live, tmp_path):
+def test_what_goes_on_gives_way_to_the_background(needs, live, tmp_path):
     """What is waited for in the end has the processors first, and only as long."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can take a priority back")
+    needs(root=True)
     before = os.getpriority(os.PRIO_PROCESS, 0)
     told = {name: tmp_path / name for name in ("first", "other", "meanwhile", "after")}
     wait = 'until [ -e "$0" ]; do sleep 0.05; done; nice > "$1"'
@@ -184,30 +186,79 @@ def test_what_goes_on_gives_way_to_the_background(live, tmp_path):
 
 @pytest.mark.programs
 @pytest.mark.parametrize("program", ["false", "no-such-program"])
-def test_background_that_fails(live, program):
+def test_background_that_fails(needs, live, program):
     """It is told at the latest where it is waited for."""
+    needs(root=True)
     live.act(Start(name="a", run=Run(argv=("sh", "-c", "sleep 0.2; exec $0", program))))
     with pytest.raises(StepFailedError, match=r"status (1|127)"):
         live.act(Join(name="a"))
 
 
 @pytest.mark.programs
-def test_background_that_fails_at_once(live):
+def test_background_that_fails_at_once(needs, live):
     """What comes next is not begun."""
+    needs(root=True)
     live.act(Start(name="a", run=Run(argv=("no-such-program",))))
     with pytest.raises(StepFailedError, match="no-such-program"):
         live.act(Run(argv=("sleep", "60")))
 
 
+def at_work(mark):
+    """Return the processes with this among their words."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if os.fsencode(mark) in place.read_bytes().split(b"\0"):
+                found.append(place.parent.name)
+    return found
+
+
+def await_none(mark):
+    """Wait until none is left."""
+    end = time.monotonic() + 10
+    while left := at_work(mark):
+        assert time.monotonic() < end, left
+        time.sleep(0.01)
+
+
+# a program with others below it, that take no notice of its end
+FAMILY = """
+trap : TERM
+setsid sh -c 'sleep 60; :' "$0" &
+echo ready >"$0"
+sleep 60; :
+"""
+
+
 @pytest.mark.programs
-def test_background_ends_with_the_world(live, tmp_path):
+def test_background_ends_with_the_world(needs, live, tmp_path):
     """Where a step fails, nothing is left at work."""
-    pid = tmp_path / "pid"
-    run = Run(argv=("sh", "-c", 'echo $$ > "$0"; exec sleep 60', str(pid)))
-    live.act(Start(name="a", run=run))
-    live.act(Run(argv=("sh", "-c", 'until [ -s "$0" ]; do sleep 0.05; done', str(pid))))
+    needs(root=True)
+    ready = str(tmp_path / "ready")
+    live.act(Start(name="a", run=Run(argv=("sh", "-c", FAMILY, ready))))
+    live.act(Run(argv=("sh", "-c", 'until [ -s "$0" ]; do sleep 0.05; done', ready)))
+    assert len(at_work(ready)) > 1
     live.close()
-    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+    await_none(ready)
+
+
+@pytest.mark.programs
+def test_background_dies_with_the_tool(needs, heard, tmp_path):
+    """Killed, it cannot end anything any more."""
+    needs(root=True)
+    ready = str(tmp_path / "ready")
+    tool = os.fork()
+    if not tool:
+        live = LiveWorld(heard, passes=Passes)
+        live.act(Start(name="a", run=Run(argv=("sh", "-c", FAMILY, ready))))
+        time.sleep(60)
+        os._exit(0)
+    while not Path(ready).exists():
+        time.sleep(0.05)
+    assert len(at_work(ready)) > 1
+    os.kill(tool, signal.SIGKILL)
+    os.waitpid(tool, 0)
+    await_none(ready)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o755, 0o600, 0o4711])
