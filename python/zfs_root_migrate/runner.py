@@ -169,11 +169,16 @@ class Background:
     def __init__(self, argv: Sequence[str], *, chroot: str | None = None) -> None:
         """Start it; what it says is kept in a file that has no name."""
         # here, as it takes its time, and `scripts` is to begin at once
+        import shutil
         import tempfile
 
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
         self._failed: Answer | None = None
         self._child: subprocess.Popen[bytes] | None = None
+        if chroot is None and shutil.which(argv[0], path=PATH) is None:
+            # unshare(1) would say so too, but later
+            self._failed = _not_started(argv, FileNotFoundError())
+            return
         try:
             self._child = subprocess.Popen(
                 (*_APART, *full_argv(argv, chroot)),
