@@ -1,13 +1,12 @@
 """Brings one directory up to date; those below it become tasks of their own."""
 
 import os
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 
 from zfs_root_migrate.copy.attributes import make_plain
 from zfs_root_migrate.copy.clearing import Clearing
-from zfs_root_migrate.copy.listing import DOUBTFUL, Listing, mark, void
+from zfs_root_migrate.copy.listing import DIRECTORY, DOUBTFUL, Listing, mark, void
 from zfs_root_migrate.copy.names import Names, Visit
 from zfs_root_migrate.copy.order import Tally
 from zfs_root_migrate.copy.problems import GONE
@@ -21,7 +20,6 @@ from zfs_root_migrate.copy.sides import (
 )
 from zfs_root_migrate.copy.writer import Writer
 
-_DIRECTORY = stat.S_IFDIR >> 12
 # names between two looks at the clock
 OFTEN = 16
 
@@ -110,7 +108,7 @@ class Folders:
         dir_fd = here.old
         rows = zip(then.names, then.inodes, then.ctimes, then.kinds, strict=True)
         for number, (name, inode, ctime, kind) in enumerate(rows):
-            if kind == _DIRECTORY:
+            if kind == DIRECTORY:
                 if below:
                     self._below(here, name, inode, KNOWN)
                 continue
@@ -199,15 +197,17 @@ class Folders:
         ledger, writer = self._sides.ledger, self._writer
         if ledger is None or writer is None:
             return
-        gone = {name: was[0] for name, was in known.items() if was[2] == _DIRECTORY}
+        gone = {name: was[0] for name, was in known.items() if was[2] == DIRECTORY}
         for entry in entries if gone else ():
             name = entry.name
-            if name in gone and there.get(name) and gone[name] == _inode(entry):
+            if name in gone and there.get(name) and gone[name] == _inode_now(entry):
                 del gone[name]
+        said = False
         for name, inode in gone.items():
             for below in ledger.below(inode, here.before.st_ino, name):
                 writer.write(void(below))
-        if gone:
+                said = True
+        if said:
             writer.settle()
 
     def _entry(
@@ -266,11 +266,11 @@ class Folders:
             and ledger is not None
             # its number may have been a file's before
             and was is not None
-            and (was[0], was[2]) == (inode, _DIRECTORY)
+            and (was[0], was[2]) == (inode, DIRECTORY)
             and ledger.is_at(inode, here.before.st_ino, name)
         )
         how = KNOWN if is_known else FRESH if there else MADE
-        now.add(name, inode, 1, _DIRECTORY)
+        now.add(name, inode, 1, DIRECTORY)
         if how != KNOWN or self._sides.descends:
             self._below(here, name, inode, how)
 
@@ -323,7 +323,7 @@ class Folders:
             self._writer.write(listing.encode())
 
 
-def _inode(entry: "os.DirEntry[str]") -> int:
+def _inode_now(entry: "os.DirEntry[str]") -> int:
     """Return a directory's own inode; 0 where it is none, or gone."""
     with suppress(OSError):
         if entry.is_dir(follow_symlinks=False):

@@ -17,12 +17,12 @@ import glob
 import json
 import mmap
 import os
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from zfs_root_migrate.copy.listing import (
+    DIRECTORY,
     END,
     HEAD,
     MAGIC,
@@ -38,7 +38,6 @@ from zfs_root_migrate.journal import write_state
 
 _SCHEMA = "zfs-root-migrate/copied"
 _VERSION = 2
-_DIRECTORY = stat.S_IFDIR >> 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,12 +193,11 @@ class Ledger:
                 if self._places.get(inode, self._begin) < self._begin:
                     del self._places[inode]
                     del sizes[inode]
-                place += length
-                continue
-            self._places[inode] = place
-            sizes[inode] = length
-            (self._doubtful.add if doubtful else self._doubtful.discard)(inode)
-            place += length
+            else:
+                self._places[inode] = place
+                sizes[inode] = length
+                (self._doubtful.add if doubtful else self._doubtful.discard)(inode)
+            place = end
         self._doubtful &= self._places.keys()
         self._live = sum(sizes.values())
         return place
@@ -230,7 +228,7 @@ class Ledger:
                 continue
             yield inode
             rows = zip(here.names, here.inodes, here.kinds, strict=True)
-            waiting += [(i, inode, name) for name, i, k in rows if k == _DIRECTORY]
+            waiting += [(i, inode, name) for name, i, k in rows if k == DIRECTORY]
 
     def held_by(
         self, changed: set[int], *, with_doubtful: bool = True

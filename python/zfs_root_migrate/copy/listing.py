@@ -3,6 +3,7 @@
 import mmap
 import os
 import re
+import stat
 import struct
 import zlib
 from array import array
@@ -14,6 +15,8 @@ MAGIC = b"dir2"
 # ends a record: one that was written in part has something else there
 END = b"2rid"
 DOUBTFUL = 0
+# what `kinds` has for a directory
+DIRECTORY = stat.S_IFDIR >> 12
 
 
 @dataclass(slots=True)
