@@ -70,7 +70,7 @@ def plan_run(config: Config, facts: Facts) -> Plan:
                 copying.copy(config, facts, layout),
                 system.files(facts, layout),
                 copying.delta(config, facts, layout),
-                initramfs.initramfs(facts, layout),
+                initramfs.initramfs(facts, layout, grub.begin(layout)),
                 grub.grub(facts, layout),
                 copying.hand_over(layout),
                 pool.close(layout, copying.release(layout)),

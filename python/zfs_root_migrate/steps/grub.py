@@ -1,16 +1,18 @@
 """GRUB on BIOS machines: its settings, its installation and the proof of both."""
 
 import re
+import shlex
 
 from zfs_root_migrate.layout import DiskLayout, Layout, Role
 from zfs_root_migrate.model import Facts
 from zfs_root_migrate.paths import NEW, in_new
-from zfs_root_migrate.step import Hazard, Probe, Run, Step, WriteFile
+from zfs_root_migrate.step import Hazard, Join, Probe, Run, Start, Step, WriteFile
 from zfs_root_migrate.steps import probes
 from zfs_root_migrate.steps.initramfs import bootable, image_path
 
 DEFAULT = "/etc/default/grub"
 CONFIG = "/boot/grub/grub.cfg"
+STARTED = "grub"
 WRITTEN = (
     DEFAULT,
     CONFIG,
@@ -77,20 +79,32 @@ def default_file(facts: Facts, layout: Layout) -> WriteFile:
     return WriteFile(path=in_new(DEFAULT), content=content)
 
 
+def begin(layout: Layout) -> Start:
+    """Return what starts installing GRUB on every new disk, with its menu.
+
+    The menu names each initramfs that lies in /boot, so those must be in place.
+    """
+    commands = (
+        *(install(disk.path, chroot=None).argv for disk in layout.disks),
+        ("grub-mkconfig", "-o", CONFIG),
+    )
+    script = " && ".join(map(shlex.join, commands))
+    return Start(name=STARTED, run=Run(argv=("sh", "-ec", script), chroot=NEW))
+
+
 def grub(facts: Facts, layout: Layout) -> Step:
-    """Return the step that installs GRUB on every new disk."""
+    """Return the step that waits for GRUB and looks at what it has become."""
     return Step(
         id="grub",
         title="Install GRUB on the new disk" + "s" * (len(layout.disks) > 1),
-        reason="each disk must be able to start the machine alone",
+        reason="each disk must be able to start the machine alone; it was begun while "
+        "the initramfs was looked at",
         hazard=Hazard.REVERSIBLE,
         needs=("initramfs",),
         undone_by=("pool", "array", "partition-1"),
-        actions=(
-            *(install(d.path, chroot=NEW) for d in layout.disks),
-            Run(argv=("grub-mkconfig", "-o", CONFIG), chroot=NEW),
-        ),
+        actions=(Join(name=STARTED),),
         proof=(*proof(facts, layout, root=NEW),),
+        always=True,
         seconds=10,
     )
 

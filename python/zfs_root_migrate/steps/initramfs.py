@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from zfs_root_migrate.layout import Layout
 from zfs_root_migrate.model import Boot, Facts, Generator, Kernel, System
 from zfs_root_migrate.paths import BUILD, NEW, in_new
-from zfs_root_migrate.step import Action, Hazard, Probe, Run, Step, WriteFile
+from zfs_root_migrate.step import Action, Hazard, Probe, Run, Start, Step, WriteFile
 from zfs_root_migrate.steps import dracut, probes
 from zfs_root_migrate.steps.probes import make_directory
 
@@ -143,8 +143,11 @@ def begin(facts: Facts, layout: Layout) -> Step:
     )
 
 
-def initramfs(facts: Facts, layout: Layout) -> Step:
-    """Return the step that has the initramfs of every kernel that has ZFS in place."""
+def initramfs(facts: Facts, layout: Layout, *meanwhile: Start) -> Step:
+    """Return the step that has the initramfs of every kernel that has ZFS in place.
+
+    To look into an image keeps one processor busy: `meanwhile` is started before.
+    """
     kernels = bootable(facts.boot)
     others = kernels[1:]
     used = maker(facts.boot)
@@ -155,7 +158,7 @@ def initramfs(facts: Facts, layout: Layout) -> Step:
         "hostid and the pool cache in it are looked at",
         hazard=Hazard.REVERSIBLE,
         needs=("files", "initramfs-begin"),
-        undone_by=("pool", "array"),
+        undone_by=("pool", "array", "partition-1"),
         actions=(
             *used.joined(),
             Run(argv=("umount", BUILD), when=probes.is_mounted(BUILD)),
@@ -165,6 +168,7 @@ def initramfs(facts: Facts, layout: Layout) -> Step:
             ),
             *(make(facts.boot, kernel, chroot=NEW) for kernel in others),
             *(place(kernel, chroot=NEW) for kernel in kernels),
+            *meanwhile,
         ),
         proof=tuple(
             probe

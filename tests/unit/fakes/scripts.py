@@ -1,5 +1,6 @@
 """The shell scripts of the plans, known by what they call."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,7 +85,17 @@ def _inside(_machine: "Machine", _script: str, _: tuple[str, ...]) -> "Result":
     return 0, ""
 
 
+def _grub(machine: "Machine", script: str, _: tuple[str, ...]) -> "Result":
+    top = machine.top
+    for command in script.split(" && "):
+        status, said = machine.start(tuple(shlex.split(command)), chroot=top)
+        if status:
+            return status, said
+    return 0, ""
+
+
 _SCRIPTS = (
+    ("grub-install", _grub),
     ("lsinitrd", _image),
     ("realpath", _inside),
     ("cp -a", _copy_conf),
