@@ -8,12 +8,13 @@ import pytest
 
 from tests.vm.build import guest_disk
 from tests.vm.progress import clock
-from tests.vm.scenario.lanes import INDEPENDENT, Lanes
+from tests.vm.scenario.lanes import BESIDE, Lanes
 from tests.vm.scenario.last_pass import LastPass
 from tests.vm.scenario.migration import Migration
 from tests.vm.scenario.mistakes import Mistakes
 from tests.vm.scenario.parts import BlockedError, Scenario
 from tests.vm.scenario.raidz import Raidz
+from tests.vm.scenario.systemd import Systemd
 from tests.vm.scenario.undo import Undo
 
 LANES = pytest.StashKey[Lanes]()
@@ -22,6 +23,17 @@ LANES = pytest.StashKey[Lanes]()
 def pytest_configure() -> None:
     """Let a request to end run the fixtures' clean-up, which ends the guests."""
     signal.signal(signal.SIGTERM, _interrupt)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Ask last for what is performed beside: until then nobody waits for it."""
+
+    def is_beside(item: pytest.Item) -> bool:
+        names = getattr(item, "fixturenames", ())
+        is_boot = item.get_closest_marker("boot") is not None
+        return is_boot and any(name in BESIDE for name in names)
+
+    items.sort(key=is_beside)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -40,7 +52,7 @@ def lanes(request: pytest.FixtureRequest) -> Iterator[Lanes]:
     }
     try:
         if "migration" in wanted:
-            found.perform_beside(*(name for name in INDEPENDENT if name in wanted))
+            found.perform_beside(*(name for name in BESIDE if name in wanted))
         yield found
     finally:
         found.close()
@@ -66,6 +78,15 @@ def last_pass(lanes: Lanes) -> LastPass:
     """The last pass, from where the main scenario has shut down."""
     try:
         return lanes.last_pass()
+    except Exception as error:  # noqa: BLE001 - whatever it was has been reported
+        pytest.skip(f"the main scenario has failed: {error}")
+
+
+@pytest.fixture
+def systemd(lanes: Lanes) -> Systemd:
+    """The last pass by systemd, from where the main scenario has shut down."""
+    try:
+        return lanes.systemd()
     except Exception as error:  # noqa: BLE001 - whatever it was has been reported
         pytest.skip(f"the main scenario has failed: {error}")
 

@@ -127,10 +127,12 @@ class Guest:
             os.kill(pid, signal.SIGKILL)
             self._await_end(20)
 
-    def poweroff(self, timeout: float = POWEROFF_SECONDS) -> float:
+    def poweroff(
+        self, command: str = "poweroff", *, timeout: float = POWEROFF_SECONDS
+    ) -> float:
         """Shut the guest down as its init does; return how long that took."""
         begun = time.monotonic()
-        self._leave("poweroff")
+        self._leave(command)
         if not self._await_end(timeout):
             self.kill()
             raise GuestError(

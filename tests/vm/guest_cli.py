@@ -70,7 +70,7 @@ def _run(guest: Guest, options: argparse.Namespace, text: str) -> int:
         case "reboot":
             guest.reboot(options.timeout)
         case "poweroff":
-            guest.poweroff(options.timeout)
+            guest.poweroff(timeout=options.timeout)
         case "kill":
             guest.kill()
         case "console":

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.vm import debian, emulator, gentoo, image, installed
+from tests.vm import debian, emulator, gentoo, image, installed, systemd
 from tests.vm.cache import Cache, digest, remove
 from tests.vm.process import BuildError, Runner
 from tests.vm.progress import Estimate, Progress
@@ -117,10 +117,18 @@ STAGES = (
         build=installed.build_installed,
         sources=installed.SOURCES,
     ),
+    Stage(
+        name="systemd",
+        needs=("base",),
+        inputs=("systemd.py",),
+        words=(),
+        suffix=".tar",
+        build=systemd.build_systemd,
+    ),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
 # what guests are made of
-WANTED = ("installed", "emulator")
+WANTED = ("installed", "emulator", "systemd")
 
 
 def keys() -> dict[str, str]:

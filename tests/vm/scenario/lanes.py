@@ -12,12 +12,14 @@ from tests.vm.scenario.migration import Migration
 from tests.vm.scenario.mistakes import Mistakes
 from tests.vm.scenario.parts import Scenario
 from tests.vm.scenario.raidz import Raidz
+from tests.vm.scenario.systemd import Systemd
 from tests.vm.scenario.undo import Undo
 
 S = TypeVar("S", bound=Scenario)
 
-# what needs nothing of the others, the longest first
-INDEPENDENT = ("raidz", "mistakes")
+# what is performed beside the others: it needs nothing of them, or, as the last one,
+# only what has long been there by then
+BESIDE = ("raidz", "mistakes", "systemd")
 
 
 class Lanes:
@@ -49,6 +51,12 @@ class Lanes:
         migration.reach("leave_old")
         return self._get("last-pass", lambda lab: LastPass(lab, migration))
 
+    def systemd(self) -> Systemd:
+        """Return the last pass by systemd, from where the main scenario shut down."""
+        migration = self.migration()
+        migration.reach("leave_old")
+        return self._get("systemd", lambda lab: Systemd(lab, migration))
+
     def raidz(self) -> Raidz:
         """Return the scenario with three new disks."""
         return self._get("raidz", Raidz)
@@ -62,7 +70,7 @@ class Lanes:
         return list(self._made.values())
 
     def perform_beside(self, *names: str) -> None:
-        """Perform independent scenarios in the background; who asks gets the results.
+        """Perform scenarios in the background; who asks gets the results.
 
         What fails there fails again, in the same way, for who asks for it.
         """

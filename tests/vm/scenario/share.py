@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+from tests.vm import stages
+from tests.vm.cache import Cache, default_directory
 from tests.vm.scenario.lab import CHECKOUT
 
 FILES = ("manifest.py", "reference-migration.sh", "writer.py")
@@ -22,6 +24,12 @@ def place_passes(share: Path) -> None:
             target = share / file.relative_to(CHECKOUT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
+
+
+def place_systemd(share: Path) -> None:
+    """Put systemd there, which building the guest has fetched."""
+    packages = stages.artefacts(Cache(default_directory()))["systemd"]
+    shutil.copy(packages, share / "systemd.tar")
 
 
 def place_files(share: Path) -> None:
