@@ -17,11 +17,11 @@ mkdir -p multi-user.target.wants final.target.wants
 for unit in zfs-import-scan zfs-import-cache zfs-mount; do
     ln -sfn /dev/null $unit.service
 done
-cat >multi-user.target.wants/vm-agent.service <<'END'
+cat >vm-agent.service <<'END'
 [Service]
 ExecStart=/usr/sbin/vm-agent
 END
-cat >final.target.wants/way.service <<'END'
+cat >way-down.service <<'END'
 [Unit]
 DefaultDependencies=no
 After=zfs-root-migrate-seal.service
@@ -31,6 +31,8 @@ Type=oneshot
 StandardOutput=tty
 ExecStart=systemctl show --property=JobTimeoutUSec poweroff.target
 END
+ln -s ../vm-agent.service multi-user.target.wants
+ln -s ../way-down.service final.target.wants
 ln -s /usr/lib/systemd/system/zfs-root-migrate-seal.service final.target.wants
 words='init=/usr/lib/systemd/systemd systemd.unit=multi-user.target'
 sed -i "s|^\\s*linux\\s.*|& $words|" /boot/grub/grub.cfg
