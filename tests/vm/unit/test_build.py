@@ -52,9 +52,10 @@ def test_only_what_is_missing_is_built(tmp_path: Path) -> None:
     assert stages.missing(cache, "image") == []
     # of what is wanted beside it, only that and what it needs
     names = [stage.name for stage in stages.missing(cache, *stages.WANTED)]
-    assert names == ["base", "emulator", "installed"]
+    assert names == ["base", "emulator", "installed", "systemd"]
     paths["emulator"].mkdir()
     paths["installed"].touch()
+    paths["systemd"].touch()
     assert stages.missing(cache, *stages.WANTED) == []
 
 
