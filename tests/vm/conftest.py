@@ -1,8 +1,9 @@
 """Fixtures of the real boots, and what is shown when one of them fails."""
 
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import FrameType
+from typing import TypeVar
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.vm.scenario.raidz import Raidz
 from tests.vm.scenario.systemd import Systemd
 from tests.vm.scenario.undo import Undo
 
+S = TypeVar("S", bound=Scenario)
 LANES = pytest.StashKey[Lanes]()
 
 
@@ -64,31 +66,30 @@ def migration(lanes: Lanes) -> Migration:
     return lanes.migration()
 
 
+def _begun(make: Callable[[], S]) -> S:
+    """Return what begins where the main scenario ends, if that came so far."""
+    try:
+        return make()
+    except Exception as error:  # noqa: BLE001 - whatever it was has been reported
+        pytest.skip(f"the main scenario has failed: {error}")
+
+
 @pytest.fixture
 def undo(lanes: Lanes) -> Undo:
     """Going back, from where `run` ends in the main scenario."""
-    try:
-        return lanes.undo()
-    except Exception as error:  # noqa: BLE001 - whatever it was has been reported
-        pytest.skip(f"the main scenario has failed: {error}")
+    return _begun(lanes.undo)
 
 
 @pytest.fixture
 def last_pass(lanes: Lanes) -> LastPass:
     """The last pass, from where the main scenario has shut down."""
-    try:
-        return lanes.last_pass()
-    except Exception as error:  # noqa: BLE001 - whatever it was has been reported
-        pytest.skip(f"the main scenario has failed: {error}")
+    return _begun(lanes.last_pass)
 
 
 @pytest.fixture
 def systemd(lanes: Lanes) -> Systemd:
     """The last pass by systemd, from where the main scenario has shut down."""
-    try:
-        return lanes.systemd()
-    except Exception as error:  # noqa: BLE001 - whatever it was has been reported
-        pytest.skip(f"the main scenario has failed: {error}")
+    return _begun(lanes.systemd)
 
 
 @pytest.fixture

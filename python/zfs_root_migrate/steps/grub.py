@@ -85,7 +85,7 @@ def begin(layout: Layout) -> Start:
     The menu names each initramfs that lies in /boot, so those must be in place.
     """
     commands = (
-        *(install(disk.path, chroot=None).argv for disk in layout.disks),
+        *(install(disk.path).argv for disk in layout.disks),
         ("grub-mkconfig", "-o", CONFIG),
     )
     script = " && ".join(map(shlex.join, commands))
@@ -109,9 +109,9 @@ def grub(facts: Facts, layout: Layout) -> Step:
     )
 
 
-def install(disk: str, *, chroot: str | None) -> Run:
+def install(disk: str) -> Run:
     """Return the command that puts GRUB for BIOS machines on a disk."""
-    return Run(argv=("grub-install", "--target=i386-pc", disk), chroot=chroot)
+    return Run(argv=("grub-install", "--target=i386-pc", disk))
 
 
 def has_loader(disk: DiskLayout) -> tuple[Probe, ...]:

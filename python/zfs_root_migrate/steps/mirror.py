@@ -322,7 +322,7 @@ def _grub(facts: Facts, layout: Layout, old: DiskLayout) -> Step:
         "/boot by its file system's UUID, on whichever disk it is",
         hazard=Hazard.FINAL,
         needs=("whole",),
-        actions=(grub.install(old.path, chroot=None), Run(argv=("sync",))),
+        actions=(grub.install(old.path), Run(argv=("sync",))),
         proof=(
             *grub.proof(facts, layout, root="/"),
             *grub.has_loader(old),

@@ -41,21 +41,15 @@ class Lanes:
 
     def undo(self) -> Undo:
         """Return the way back, from where `run` has ended in the main scenario."""
-        migration = self.migration()
-        migration.reach("leave_old")
-        return self._get("undo", lambda lab: Undo(lab, migration))
+        return self._after_run("undo", Undo)
 
     def last_pass(self) -> LastPass:
         """Return the last pass, from where the main scenario has shut down."""
-        migration = self.migration()
-        migration.reach("leave_old")
-        return self._get("last-pass", lambda lab: LastPass(lab, migration))
+        return self._after_run("last-pass", LastPass)
 
     def systemd(self) -> Systemd:
         """Return the last pass by systemd, from where the main scenario shut down."""
-        migration = self.migration()
-        migration.reach("leave_old")
-        return self._get("systemd", lambda lab: Systemd(lab, migration))
+        return self._after_run("systemd", Systemd)
 
     def raidz(self) -> Raidz:
         """Return the scenario with three new disks."""
@@ -100,6 +94,12 @@ class Lanes:
         self._file.close()
         for scenario in made:
             scenario.lab.close(keep_disks=scenario.failed)
+
+    def _after_run(self, name: str, make: Callable[[Lab, Migration], S]) -> S:
+        """Return what begins where the main scenario has left the old system."""
+        migration = self.migration()
+        migration.reach("leave_old")
+        return self._get(name, lambda lab: make(lab, migration))
 
     def _get(self, name: str, make: Callable[[Lab], S]) -> S:
         with self._lock:

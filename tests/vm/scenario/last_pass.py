@@ -1,9 +1,7 @@
 """The last pass: it fails and says why, its seal goes stale, and no record is lost."""
 
 from tests.vm.scenario import records, share, state
-from tests.vm.scenario.lab import Lab
-from tests.vm.scenario.migration import ROOT, Migration
-from tests.vm.scenario.parts import Scenario
+from tests.vm.scenario.sealed import Sealed
 from tests.vm.scenario.tool import Answer
 
 # acknowledged in the whole scenario, the main one's among them
@@ -30,29 +28,19 @@ REFUSES = "zfs-root-migrate: this root is not started"
 AGAIN = "The machine starts again in a minute"
 
 
-class LastPass(Scenario):
-    """Begins with the two disks as the main scenario left them, sealed."""
+class LastPass(Sealed):
+    """Fails, goes stale, and is made again."""
 
     PARTS = (
         *("fail", "write_after_the_seal", "refuse", "pass_again", "nothing_lost"),
         "copy_to_a_dataset",
     )
 
-    def __init__(self, lab: Lab, migration: Migration) -> None:
-        """Take copies of the two disks."""
-        super().__init__(lab)
-        self.migration = migration
-        assert migration.saved is not None
-        old, new = migration.saved
-        self.old = lab.copy(old, "old")
-        self.new = lab.copy(new, "new")
-        self.acknowledged = list(migration.acknowledged)
-
     def fail(self) -> None:
         """Take the new disk away before the shutdown: the old system says why."""
         share.place_files(self.lab.share)
         self._guest = self.lab.boot("old disk after the seal", self.old, self.new)
-        assert state.root(self.guest) == self.migration.facts["before"]
+        assert state.root(self.guest) == self.before
         status = _done(self.tool("status"))
         assert "stale" in status.out, status
         self.guest.run(GONE.format(disk=self.new.by_id), timeout=60)
@@ -61,7 +49,7 @@ class LastPass(Scenario):
         status = _done(self.tool("status"))
         assert "The last pass" in status.out, status
         assert "failed in step open: " in status.out, status
-        assert state.root(self.guest) == self.migration.facts["before"]
+        assert state.root(self.guest) == self.before
         assert state.services_in_trouble(self.guest) == []
 
     def write_after_the_seal(self) -> None:
@@ -100,18 +88,16 @@ class LastPass(Scenario):
 
     def nothing_lost(self) -> None:
         """Boot the new disk: every record that was ever acknowledged is there."""
-        self._guest = self.lab.boot("new disk, sealed", self.new, self.old)
-        assert state.root(self.guest) == ROOT
+        self._boot_sealed()
         assert state.services_in_trouble(self.guest) == []
         assert len(self.acknowledged) >= AT_LEAST, len(self.acknowledged)
-        lost = records.missing(self.lab, self.guest, self.acknowledged)
-        assert not lost, lost[: records.SHOWN]
+        self._find_all()
         assert "this is the new root" in _done(self.tool("status")).out
 
     def copy_to_a_dataset(self) -> None:
         """Copy the hardest tree there is from ext4 to ZFS, while it changes."""
         share.place_passes(self.lab.share)
-        root = self.migration.facts["before"].split()[0]
+        root = self.before.split()[0]
         number = root.removeprefix(root.rstrip("0123456789"))
         script = PASSES.format(old=f"{self.old.by_id}-part{number}", lost=NOT_ON_ZFS)
         said = self.guest.run(script, timeout=1800).output
@@ -119,12 +105,6 @@ class LastPass(Scenario):
         assert "pass 3: 0 copied, 0 removed" in said, said
         assert "refused by the source: nothing" in said, said
         self.guest.kill()
-
-    def _count(self) -> None:
-        self.acknowledged += records.acknowledged(self.guest)
-
-    def _plain(self) -> int:
-        return sum(line.startswith("plain ") for line in self.acknowledged)
 
 
 def _done(answer: Answer) -> Answer:

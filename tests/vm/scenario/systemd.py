@@ -1,9 +1,7 @@
 """The last pass as systemd makes it, in the same guest, started by systemd."""
 
 from tests.vm.scenario import records, share, state
-from tests.vm.scenario.lab import Lab
-from tests.vm.scenario.migration import ROOT, Migration
-from tests.vm.scenario.parts import Scenario
+from tests.vm.scenario.sealed import Sealed
 
 # One that is not OpenRC's is refused, so this root was migrated before. ZFS's services
 # import the new pool and mount it over the old root; Gentoo's preset has that off.
@@ -41,20 +39,10 @@ sync
 ENOUGH = 300
 
 
-class Systemd(Scenario):
-    """Begins with the two disks as the main scenario left them, sealed."""
+class Systemd(Sealed):
+    """Seals once more, by the unit."""
 
     PARTS = ("change_init", "seal", "nothing_lost")
-
-    def __init__(self, lab: Lab, migration: Migration) -> None:
-        """Take copies of the two disks."""
-        super().__init__(lab)
-        assert migration.saved is not None
-        old, new = migration.saved
-        self.old = lab.copy(old, "old")
-        self.new = lab.copy(new, "new")
-        self.before = migration.facts["before"]
-        self.acknowledged = list(migration.acknowledged)
 
     def change_init(self) -> None:
         """Let systemd start the old root, which is armed still, and cut the power."""
@@ -72,25 +60,19 @@ class Systemd(Scenario):
         # a file that is open for writing
         journal = state.line(self.guest, "find /var/log/journal -name '*.journal'")
         assert journal
-        before = len(self._records())
         records.start(self.guest)
-        records.await_records(self.guest, before + ENOUGH)
+        records.await_records(self.guest, self._plain() + ENOUGH)
         with self.lab.timed("shut down with the last pass"):
             self.guest.poweroff("systemctl poweroff")
         console = self.guest.console()
         assert "The new root is sealed" in console, console[-5000:]
         # not the 30 minutes that a shutdown may take
         assert "JobTimeoutUSec=infinity" in console, console[-5000:]
-        self.acknowledged += records.acknowledged(self.guest)
+        self._count()
 
     def nothing_lost(self) -> None:
         """Boot the new disk: every record that was acknowledged is there."""
-        self._guest = self.lab.boot("new disk, sealed", self.new, self.old)
-        assert state.root(self.guest) == ROOT
+        self._boot_sealed()
         assert state.line(self.guest, "cat /proc/1/comm") == "init"
-        lost = records.missing(self.lab, self.guest, self.acknowledged)
-        assert not lost, lost[: records.SHOWN]
+        self._find_all()
         self.guest.kill()
-
-    def _records(self) -> list[str]:
-        return [line for line in self.acknowledged if line.startswith("plain ")]
