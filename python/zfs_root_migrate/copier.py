@@ -74,7 +74,8 @@ def copy_tree(tree: CopyTree, progress: "Progress") -> int:
         report = copy(order, tell)
     except OSError as error:
         raise StepFailedError(
-            f"cannot copy to {tree.destination}", details=f"{error.filename}: {error}"
+            f"cannot copy to {tree.destination}",
+            details=f"{error.filename or tree.destination}: {error.strerror}",
         ) from error
     tell(report.tally)
     _say(tree, report, progress)

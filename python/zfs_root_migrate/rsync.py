@@ -23,7 +23,8 @@ EVERY = 0.25
 OPTIONS = (
     "-aHAX",
     "--numeric-ids",
-    "--delete",
+    # what goes makes room for what comes: people free room by deleting at the source
+    "--delete-before",
     # compares times to the nanosecond; by default rsync does so to the second, and a
     # rewrite of equal size within one second is missed
     "--modify-window=-1",

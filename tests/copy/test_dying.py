@@ -17,8 +17,8 @@ import pytest
 from tests.copy import judge
 from tests.copy.conftest import Mount
 from tests.copy.passes import TICK_S
-from zfs_root_migrate.copy import engine, ledger
-from zfs_root_migrate.copy.engine import copy
+from zfs_root_migrate.copy import ledger, one_pass
+from zfs_root_migrate.copy.engine import copy, make_room
 from zfs_root_migrate.copy.order import Detect, Order, Tally
 from zfs_root_migrate.journal import write_state
 
@@ -26,8 +26,23 @@ from zfs_root_migrate.journal import write_state
 DEEDS = ("mkdir", "rmdir", "unlink", "rename", "replace", "link", "ftruncate", "write")
 
 
-def dies(order: Order, at: int) -> bool:
-    """Make a pass that is killed at a deed of one of its processes; False: it ends."""
+def make_pass(order: Order) -> bool:
+    """Make a pass; tell whether it was a good one."""
+    return copy(order, _nobody).is_good
+
+
+def clear(order: Order) -> bool:
+    """Make room, as a pass does that has found none."""
+    trees = [os.open(top, os.O_RDONLY) for top in (order.source, order.destination)]
+    try:
+        return make_room(order, (trees[0], trees[1]), Tally())
+    finally:
+        for tree in trees:
+            os.close(tree)
+
+
+def dies(order: Order, at: int, work: Callable[[Order], bool] = make_pass) -> bool:
+    """Have work killed at a deed of one of its processes; False: it ends, and well."""
     child = os.fork()
     if not child:
         os.setpgid(0, 0)
@@ -36,8 +51,7 @@ def dies(order: Order, at: int) -> bool:
         left[0] = at
         for name in DEEDS:
             setattr(os, name, _counted(getattr(os, name), left))
-        good = copy(order, _nobody).is_good
-        os._exit(not good)
+        os._exit(not work(order))
     _, status = os.waitpid(child, 0)
     if not os.WIFSIGNALED(status):
         assert status == 0
@@ -136,6 +150,60 @@ def test_a_directory_that_goes_and_comes_back(order: Order, tmp_path: Path) -> N
     assert first > 10
 
 
+def instead(source: Path, stranger: Path) -> None:
+    """Put another directory in the place of the one that goes."""
+    (source / "x/dir").rename(source / "y/dir")
+    stranger.rename(source / "x/dir")
+
+
+def back(source: Path, stranger: Path) -> None:
+    """Let it come back."""
+    (source / "x/dir").rename(stranger)
+    (source / "y/dir").rename(source / "x/dir")
+
+
+@pytest.mark.slow
+def test_room_is_made_and_it_dies(order: Order, tmp_path: Path) -> None:
+    """Of what goes, and comes back after that, nothing is believed to be there."""
+    source = Path(order.source) / "t"
+    stranger = Path(order.source) / "stranger"
+    (source / "x/dir/below").mkdir(parents=True)
+    (source / "y").mkdir()
+    (source / "x/dir/below/file").write_text("content")
+    (source / "x/dir/file").write_text("content")
+    (stranger / "below").mkdir(parents=True)
+    time.sleep(TICK_S)
+    assert make_pass(order)
+    begin = Kept(order, tmp_path / "begin")
+    at, goes_on = 0, True
+    while goes_on:
+        at += 1
+        begin.restore()
+        instead(source, stranger)
+        goes_on = dies(order, at, clear)
+        back(source, stranger)
+        time.sleep(TICK_S)
+        assert make_pass(order)
+        assert judge.differences(source, Path(order.destination) / "t") == [], at
+    assert at > 4
+
+
+def test_what_a_mount_hides_is_not_removed(order: Order) -> None:
+    """Neither for room nor by a pass: what is mounted at the source is not ours."""
+    source, destination = Path(order.source), Path(order.destination)
+    (source / "dir/below").mkdir(parents=True)
+    (source / "dir/below/file").write_text("content")
+    time.sleep(TICK_S)
+    assert make_pass(order)
+    subprocess.run(["mount", "-t", "tmpfs", "none", str(source / "dir")], check=True)
+    try:
+        assert not clear(order)
+        assert make_pass(order)
+    finally:
+        subprocess.run(["umount", str(source / "dir")], check=True)
+    assert (destination / "dir/below/file").read_text() == "content"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("detect", [Detect.TABLES, Detect.WALK])
 def test_a_pass_that_dies_before_it_counts(order: Order, detect: Detect) -> None:
@@ -189,7 +257,7 @@ def test_nothing_counts_before_it_is_on_the_disk(
         said.append("counted")
         write_state(path, text)
 
-    monkeypatch.setattr(engine, "sync_file_system", sync)
+    monkeypatch.setattr(one_pass, "sync_file_system", sync)
     monkeypatch.setattr(ledger, "write_state", write)
     (source / "dir").rename(source / "moved")
     assert copy(order, _nobody).is_good

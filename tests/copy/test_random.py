@@ -1,5 +1,6 @@
 """Random trees and random changes, between the passes and during them."""
 
+import os
 import random
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ from tests.copy.changes import KINDS
 from tests.copy.conftest import Mount
 from tests.copy.engine import Engine, Pass
 from tests.copy.mutate import Mutator
+from zfs_root_migrate.copy.engine import make_room
+from zfs_root_migrate.copy.order import Order, Tally
 
 FIXTURE = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
 changes = st.lists(st.sampled_from(sorted(KINDS)), max_size=20)
@@ -62,15 +65,35 @@ def whole(engine: Engine) -> Pass:
     return done
 
 
-def check_between(world: World, seed: int, rounds: list[list[str]]) -> None:
+def check_between(
+    world: World, seed: int, rounds: list[list[str]], *, with_room: bool = False
+) -> None:
     """Make a pass after each of the rounds; the trees are equal."""
     engine = world.engine()
     mutator = Mutator(engine.source, random.Random(seed))
     for kinds in rounds:
-        for kind in kinds:
+        for number, kind in enumerate(kinds):
             mutator.one(kind)
+            if with_room and number == len(kinds) // 2:
+                # as where a pass has found the destination full, and ended
+                clear(engine)
         whole(engine)
         assert judge.differences(engine.source, engine.destination) == []
+
+
+def clear(engine: Engine) -> None:
+    """Make room at the destination, and nothing else."""
+    order = Order(
+        source=str(engine.source),
+        destination=str(engine.destination),
+        state=str(engine.state),
+    )
+    trees = [os.open(p, os.O_RDONLY) for p in (engine.source, engine.destination)]
+    try:
+        make_room(order, (trees[0], trees[1]), Tally())
+    finally:
+        for tree in trees:
+            os.close(tree)
 
 
 def check_during(world: World, seed: int, kinds: list[str]) -> None:
@@ -114,6 +137,16 @@ def test_many_changes_between_passes(
 ) -> None:
     """The same, many times."""
     check_between(world, seed, rounds)
+
+
+@pytest.mark.slow
+@given(seeds, st.lists(changes, min_size=2, max_size=4))
+@settings(max_examples=30, suppress_health_check=FIXTURE)
+def test_room_is_made_between_passes(
+    world: World, seed: int, rounds: list[list[str]]
+) -> None:
+    """Whatever was removed to make room, and comes back: the next pass knows of it."""
+    check_between(world, seed, rounds, with_room=True)
 
 
 # what happens depends on who is faster, so that nothing is gained by shrinking

@@ -297,7 +297,7 @@ def test_the_command_shown_is_the_command_run(rsync, tmp_path, monkeypatch):
         f"{copying.source}/",
         f"{copying.destination}/",
     )
-    for option in ("--delete", "--numeric-ids", "-aHAX", "--modify-window=-1"):
+    for option in ("--delete-before", "--numeric-ids", "-aHAX", "--modify-window=-1"):
         assert option in words
     assert "--sparse" in words
     assert "--sparse" not in copier.command(replace(copying, sparse=False))

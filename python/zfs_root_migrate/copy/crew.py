@@ -18,7 +18,7 @@ from zfs_root_migrate import runner
 from zfs_root_migrate.copy import worker
 from zfs_root_migrate.copy.links import Made
 from zfs_root_migrate.copy.order import Report
-from zfs_root_migrate.copy.problems import NO_ROOM, FatalError, StoppedError
+from zfs_root_migrate.copy.problems import FatalError, StoppedError
 from zfs_root_migrate.copy.sides import Link, Sides, Task
 
 # how much is handed out at a time
@@ -208,8 +208,6 @@ class Crew:
     def _fail(self, failure: FatalError) -> None:
         if self._failure is None:
             self._failure = failure
-            self._report.fatal = str(failure)
-            self._report.full = failure.number in NO_ROOM
         self._shared[worker.STOP] = 1
 
     def _dismiss(self, mate: _Mate) -> None:

@@ -1,31 +1,20 @@
-"""One pass from end to end: scan, copy, hard links, verification, state."""
+"""Copies: a pass, and another one where the first had no room and some was made."""
 
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
-from zfs_root_migrate.copy import worker
 from zfs_root_migrate.copy.clearing import make_rules
-from zfs_root_migrate.copy.crew import Crew, default_jobs
-from zfs_root_migrate.copy.ledger import Identity, Ledger
-from zfs_root_migrate.copy.links import Made, drain, find_others, gather
-from zfs_root_migrate.copy.listing import DOUBTFUL
-from zfs_root_migrate.copy.order import Detect, Order, Report, Tally
-from zfs_root_migrate.copy.problems import FatalError, StoppedError
-from zfs_root_migrate.copy.sides import KNOWN, Sides, Task, open_directory
-from zfs_root_migrate.copy.tables import Tables, open_device
-from zfs_root_migrate.syscalls import sync_file_system
+from zfs_root_migrate.copy.identity import Identity
+from zfs_root_migrate.copy.ledger import Ledger
+from zfs_root_migrate.copy.one_pass import Pass, Tell, Trees
+from zfs_root_migrate.copy.order import Order, Report, Tally
+from zfs_root_migrate.copy.problems import FATAL, NO_ROOM, FatalError, StoppedError
+from zfs_root_migrate.copy.room import Room
 
-# file systems stamp with the time of the last timer tick, at least 100 a second
-SLACK = 20_000_000
-# seconds between two times at which what was copied begins to count: each has the
-# destination synced, and ZFS then writes what is new a second time, to its log
-CHECKPOINT = 60.0
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-
-Tell = Callable[[Tally], None]
 
 
 def copy(order: Order, tell: Tell) -> Report:
@@ -40,11 +29,11 @@ def copy(order: Order, tell: Tell) -> Report:
     with ExitStack() as stack:
         source = stack.enter_context(_opened(order.source))
         destination = stack.enter_context(_opened(order.destination))
-        run = _Pass(order, source, destination, report, tell)
         try:
-            run.go()
+            _copy(order, (source, destination), report, tell)
         except FatalError as error:
-            report.fatal = report.fatal or str(error)
+            report.fatal = str(error)
+            report.full = error.number in NO_ROOM
         except StoppedError:
             raise KeyboardInterrupt from None
     report.seconds = time.monotonic() - begun
@@ -60,249 +49,63 @@ def _opened(path: str) -> Iterator[int]:
         os.close(found)
 
 
-@dataclass(slots=True)
-class _Scan:
-    """Where this pass has to look."""
+def _copy(order: Order, trees: Trees, report: Report, tell: Tell) -> None:
+    def one_pass() -> None:
+        with _fatal(), _ledger(order, trees) as ledger:
+            Pass(order, trees, ledger, report, tell).go()
 
-    method: Detect
-    changed: set[int] | None = None
-    tables: Tables | None = None
-
-
-class _Pass:
-    """The state of one pass."""
-
-    def __init__(
-        self, order: Order, source: int, destination: int, report: Report, tell: Tell
-    ) -> None:
-        self._order = order
-        self._source, self._destination = source, destination
-        self._report = report
-        self._tell = tell
-        self._root = os.fstat(source)
-        # every name that was written to before this is clean from now on: the next
-        # store to a mapped page moves its change time again
-        self._barrier = time.time_ns() - SLACK
-        sync_file_system(source)
-        self._ledger = self._open_ledger()
-        # file systems of the destination that were written to, and a directory on each
-        self._devices: dict[int, str] = {}
-
-    def _open_ledger(self) -> Ledger | None:
-        if self._order.state is None:
-            return None
-        there = os.fstat(self._destination)
-        identity = Identity(
-            source=os.fstatvfs(self._source).f_fsid,
-            source_root=self._root.st_ino,
-            destination=os.fstatvfs(self._destination).f_fsid,
-            destination_root=there.st_ino,
-            exclude=self._order.exclude,
-        )
-        ledger = Ledger(self._order.state, identity)
-        with os.scandir(self._destination) as entries:
-            if len(ledger) and next(entries, None) is None:
-                # somebody made room since
-                ledger.forget()
-                ledger = Ledger(self._order.state, identity)
-        return ledger
-
-    def go(self) -> None:
-        """Do it all."""
-        scan = self._scan()
-        self._report.method = scan.method
-        sides = Sides(
-            source=self._source,
-            destination=self._destination,
-            device=self._root.st_dev,
-            barrier=self._barrier,
-            rules=make_rules(self._order.exclude),
-            ledger=self._ledger,
-            changed=scan.changed,
-            descends=scan.method is Detect.WALK,
-        )
-        jobs = self._order.jobs or default_jobs()
-        crew = Crew(sides, jobs, self._report, self._told, verify=self._order.verify)
-        self._devices = crew.heard.devices
-        try:
-            self._work(crew, scan)
-        except (FatalError, StoppedError):
-            # what was done counts all the same, where it can still be written down
-            crew.close()
-            with suppress(OSError):
-                self._count()
+    try:
+        one_pass()
+    except FatalError as error:
+        if error.number not in NO_ROOM or not make_room(order, trees, report.tally):
             raise
-        finally:
-            crew.close()
-        self._complete(scan)
+        report.forget_errors()
+        one_pass()
 
-    def _work(self, crew: Crew, scan: _Scan) -> None:
-        tasks = self._tasks(scan)
-        crew.perform(worker.VISIT, tasks, CHECKPOINT, self._count)
-        self._link(crew)
-        if self._order.verify:
-            self._sync()
-            crew.perform(worker.VERIFY, crew.heard.copied)
 
-    def _told(self) -> None:
-        self._tell(self._report.tally)
+def make_room(order: Order, trees: Trees, tally: Tally) -> bool:
+    """Remove what the source does not have; tell whether there is room now.
 
-    # where to look
+    What is removed is counted in the tally, and what the pass before has removed
+    counts too. Raises FatalError.
+    """
+    with _fatal():
+        room = Room(*trees, make_rules(order.exclude), tally)
+        return room.make(_opener(order, trees))
 
-    def _scan(self) -> _Scan:
-        """Find out what has changed, where the inode tables tell."""
-        now = None if self._order.detect is Detect.WALK else self._read_tables()
-        if now is None and self._order.detect is Detect.TABLES:
-            raise FatalError("the inode tables of the source cannot be read")
-        ledger = self._ledger
-        if now is None or ledger is None or not ledger.is_complete or not len(ledger):
-            return _Scan(Detect.WALK, tables=now)
-        before = None if ledger.tables is None else Tables.load(ledger.tables)
-        if before is None:
-            return _Scan(Detect.WALK, tables=now)
-        try:
-            changed = now.differ(before)
-        except ValueError:
-            return _Scan(Detect.WALK, tables=now)
-        return _Scan(Detect.TABLES, changed, now)
 
-    def _read_tables(self) -> Tables | None:
-        try:
-            device = open_device(self._root.st_dev)
-        except OSError:
-            return None
-        try:
-            return Tables.read(device, self._barrier)
-        except (OSError, ValueError):
-            return None
-        finally:
-            os.close(device)
+@contextmanager
+def _fatal() -> Iterator[None]:
+    """Let what the destination says no to be a FatalError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FATAL:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        raise FatalError(f"{where}{error.strerror}", error.errno) from error
 
-    def _tasks(self, scan: _Scan) -> list[Task]:
-        top: Task = ("", self._root.st_ino, 0, KNOWN)
-        if scan.changed is None or self._ledger is None:
-            return [top]
-        tasks: list[Task] = []
-        for inode in self._ledger.held_by(scan.changed):
-            path = self._ledger.path_of(inode)
-            here = self._ledger.find(inode)
-            if path is not None and here is not None:
-                tasks.append((path, inode, here.parent, KNOWN))
-        return tasks
 
-    # hard links
-
-    def _link(self, crew: Crew) -> None:
-        """Make all names of files that have several, and see to their directories."""
-        links, crew.heard.links = crew.heard.links, []
-        ledger = self._ledger
-        if not links:
-            return
-        if ledger is not None:
-            ledger.reread()
-            others = find_others(links, ledger, self._device_of)
-            self._doubt({path for *_, path, _ in others}, ledger)
-            links += others
-        split = self._order.split_links
-        groups = gather(drain(links), split=split, refuse=self._refuse)
-        touched = {path for _, names in groups for path, _ in names}
-        crew.perform(worker.LINK, drain(groups))
-        crew.perform(worker.FINISH, sorted(touched))
-        if ledger is not None:
-            self._remember(crew.heard.made, ledger)
-
-    def _device_of(self, path: str) -> int | None:
-        """Return where a directory of the destination is; None if it is no more."""
-        with suppress(OSError):
-            folder = open_directory(self._destination, path)
-            try:
-                return os.fstat(folder).st_dev
-            finally:
-                os.close(folder)
+def _opener(order: Order, trees: Trees) -> Callable[..., Ledger] | None:
+    """Return what opens the ledger of a pass, where it is to have one."""
+    if order.state is None:
         return None
+    return partial(Ledger, order.state, Identity.of(*trees, order.exclude))
 
-    def _refuse(self, path: str, what: str) -> None:
-        split = self._order.split_links
-        lost = f"{what}, on another file system of the destination"
-        self._report.note(path, lost, error=not split)
 
-    def _doubt(self, paths: set[str], ledger: Ledger) -> None:
-        """Have names made anew that no visit has touched: not to be believed now."""
-        self._change(ledger, paths, dict.fromkeys(paths, None))
-
-    def _remember(self, made: list[Made], ledger: Ledger) -> None:
-        known: dict[str, dict[str, tuple[int, int, int]] | None] = {}
-        for inode, ctime, kind, names in drain(made):
-            row = (inode, ctime, kind)
-            for path, name in names:
-                here = known.setdefault(path, {})
-                if here is not None:
-                    here[name] = row
-        self._change(ledger, set(known), known)
-
-    def _change(
-        self,
-        ledger: Ledger,
-        paths: set[str],
-        rows: "dict[str, dict[str, tuple[int, int, int]] | None]",
-    ) -> None:
-        """Write directories anew with some names otherwise; None: all is doubtful."""
-        if not paths:
-            return
-        ledger.reread()
-        writer = ledger.append()
-        try:
-            for path in sorted(paths):
-                inode = self._inode_of(path)
-                here = None if inode is None else ledger.find(inode)
-                if here is None:
-                    continue
-                names = rows[path]
-                if names is None:
-                    here.ctime = DOUBTFUL
-                else:
-                    for number, name in enumerate(here.names):
-                        if name in names and names[name][0] == here.inodes[number]:
-                            here.ctimes[number] = names[name][1]
-                writer.write(here.encode())
-        finally:
-            writer.close()
-
-    def _inode_of(self, path: str) -> int | None:
-        with suppress(OSError):
-            folder = open_directory(self._source, path)
-            try:
-                return os.fstat(folder).st_ino
-            finally:
-                os.close(folder)
-        return None
-
-    # what counts
-
-    def _sync(self) -> None:
-        """Write what was copied to the disk, every file system of the destination."""
-        for path in self._devices.values():
-            try:
-                folder = open_directory(self._destination, path)
-            except OSError:
-                # it is no more, and what was written to its file system still is
-                os.sync()
-                continue
-            try:
-                sync_file_system(folder)
-            finally:
-                os.close(folder)
-
-    def _count(self) -> None:
-        """Let what was done so far count."""
-        if self._ledger is not None:
-            length = self._ledger.log.stat().st_size
-            self._sync()
-            self._ledger.count(length, complete=False)
-
-    def _complete(self, scan: _Scan) -> None:
-        if self._ledger is not None:
-            self._ledger.reread()
-            self._sync()
-            tables = scan.tables
-            self._ledger.complete(None if tables is None else tables.write)
+@contextmanager
+def _ledger(order: Order, trees: Trees) -> Iterator[Ledger | None]:
+    open_ledger = _opener(order, trees)
+    if open_ledger is None:
+        yield None
+        return
+    ledger = open_ledger()
+    with os.scandir(trees[1]) as entries:
+        if len(ledger) and next(entries, None) is None:
+            # somebody made room since
+            ledger.forget()
+            ledger = open_ledger()
+    try:
+        yield ledger
+    finally:
+        ledger.close()

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from zfs_root_migrate.copy.attributes import make_plain
 from zfs_root_migrate.copy.clearing import Clearing
-from zfs_root_migrate.copy.listing import DIRECTORY, DOUBTFUL, Listing, mark, void
+from zfs_root_migrate.copy.listing import DIRECTORY, DOUBTFUL, Listing, mark
 from zfs_root_migrate.copy.names import Names, Visit
 from zfs_root_migrate.copy.order import Tally
 from zfs_root_migrate.copy.problems import GONE
@@ -189,11 +189,7 @@ class Folders:
         entries: "list[os.DirEntry[str]]",
         there: dict[str, bool],
     ) -> None:
-        """Take back what is said of directories that do not stay where they are.
-
-        Before anything changes there: should this pass die, and they come back, the
-        next one must not believe that they are as they were.
-        """
+        """Take back what is said of directories that do not stay where they are."""
         ledger, writer = self._sides.ledger, self._writer
         if ledger is None or writer is None:
             return
@@ -202,13 +198,7 @@ class Folders:
             name = entry.name
             if name in gone and there.get(name) and gone[name] == _inode_now(entry):
                 del gone[name]
-        said = False
-        for name, inode in gone.items():
-            for below in ledger.below(inode, here.before.st_ino, name):
-                writer.write(void(below))
-                said = True
-        if said:
-            writer.settle()
+        writer.take_back(ledger.below(gone, here.before.st_ino))
 
     def _entry(
         self,

@@ -17,10 +17,11 @@ import glob
 import json
 import mmap
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from zfs_root_migrate.copy.identity import Identity
 from zfs_root_migrate.copy.listing import (
     DIRECTORY,
     END,
@@ -40,23 +41,18 @@ _SCHEMA = "zfs-root-migrate/copied"
 _VERSION = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Which trees a ledger is about; with any other it is worth nothing."""
-
-    source: int
-    source_root: int
-    destination: int
-    destination_root: int
-    exclude: tuple[str, ...]
-
-
 class Ledger:
     """The records of earlier passes, and where those of this one go."""
 
-    def __init__(self, path: str, identity: Identity) -> None:
-        """Read the head, drop what it does not count, and find each directory."""
+    def __init__(
+        self, path: str, identity: Identity, *, only_read: bool = False
+    ) -> None:
+        """Read the head, drop what it does not count, and find each directory.
+
+        With `only_read` what it does not count is still there, and needs no room to go.
+        """
         self._path = Path(path)
+        self._only_read = only_read
         self._identity = identity
         head = self._read_head()
         # the last pass came to its end, so no directory is missing
@@ -78,13 +74,7 @@ class Ledger:
         """Open a ledger as it is, whatever trees it is about; None: of no use."""
         try:
             head = json.loads(Path(path).read_text("utf-8"))
-            identity = Identity(
-                source=head["source"][0],
-                source_root=head["source"][1],
-                destination=head["destination"][0],
-                destination_root=head["destination"][1],
-                exclude=tuple(head["exclude"]),
-            )
+            identity = Identity.read(head)
         except (OSError, ValueError, LookupError, TypeError):
             return None
         return cls(path, identity)
@@ -107,12 +97,6 @@ class Ledger:
     def _table(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.tables.{number}")
 
-    def _others(self, kept: Path | None, pattern: str) -> Iterator[Path]:
-        name = glob.escape(self._path.name)
-        for other in self._path.parent.glob(f"{name}.{pattern}"):
-            if other != kept:
-                yield other
-
     def __len__(self) -> int:
         """Return how many directories are known."""
         return len(self._places)
@@ -122,32 +106,23 @@ class Ledger:
             head = json.loads(self._path.read_text("utf-8"))
         except (FileNotFoundError, ValueError):
             return {}
-        wanted = {"schema": _SCHEMA, "version": _VERSION, **self._named()}
+        wanted = {"schema": _SCHEMA, "version": _VERSION, **self._identity.written()}
         same = isinstance(head, dict) and wanted.items() <= head.items()
         return head if same else {}
 
-    def _named(self) -> dict[str, object]:
-        known = self._identity
-        return {
-            "source": [known.source, known.source_root],
-            "destination": [known.destination, known.destination_root],
-            "exclude": list(known.exclude),
-        }
-
     def _open(self) -> None:
-        """Cut the log to what counts, and read where each directory is."""
+        """Read where each directory is, and cut the log to what counts."""
+        if self._only_read:
+            with suppress(FileNotFoundError), self.log.open("rb") as log:
+                self._read(log.fileno())
+            return
         # a pass was cut short while it wrote these, or before it could take them away
-        for other in self._others(self.log, "[0-9]*"):
-            other.unlink()
-        for other in self._others(self.tables, "tables*"):
-            other.unlink()
+        for other in _beside(self._path, "[0-9]*", "tables*"):
+            if other not in (self.log, self.tables):
+                other.unlink()
         descriptor = os.open(self.log, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            size = os.fstat(descriptor).st_size
-            if size < self._length:
-                self._length, self.is_complete = 0, False
-            self._begin = self._scan(descriptor)
-            untrue = self._taken_back(descriptor, self._begin, size)
+            untrue = self._read(descriptor)
             if untrue:
                 # first of what is not counted, so that it is found again whatever comes
                 os.pwrite(descriptor, untrue, self._begin)
@@ -158,6 +133,14 @@ class Ledger:
         if untrue:
             self.is_complete = False
             self.count(self._begin, complete=False)
+
+    def _read(self, descriptor: int) -> bytes:
+        """Read what counts, and return the records that take back some of it."""
+        size = os.fstat(descriptor).st_size
+        if size < self._length:
+            self._length, self.is_complete = 0, False
+        self._begin = self._scan(descriptor)
+        return self._taken_back(descriptor, self._begin, size)
 
     def _taken_back(self, descriptor: int, place: int, size: int) -> bytes:
         """Forget what a pass that died took back, and return these records.
@@ -205,6 +188,18 @@ class Ledger:
     def _ends(self, place: int) -> bool:
         return self._data[place - len(END) : place] == END
 
+    def forget(self) -> None:
+        """Remove all files of this ledger; the head first, which makes it one."""
+        self._path.unlink(missing_ok=True)
+        for other in _beside(self._path, "[0-9]*", "tables*"):
+            other.unlink()
+
+    def close(self) -> None:
+        """Let go of the log, whoever still refers to this: its place is unmounted."""
+        if isinstance(self._data, mmap.mmap):
+            self._data.close()
+        self._data, self._places = b"", {}
+
     def find(self, inode: int) -> Listing | None:
         """Return what is known of a directory."""
         place = self._places.get(inode)
@@ -218,9 +213,12 @@ class Ledger:
         head = HEAD.unpack_from(self._data, place)
         return (head[3], head[8]) == (parent, mark(path))
 
-    def below(self, inode: int, parent: int, path: str) -> Iterator[int]:
-        """Return a directory and all below it, if that is where it was copied to."""
-        waiting = [(inode, parent, path)]
+    def below(self, names: Mapping[str, int], parent: int) -> Iterator[int]:
+        """Return directories, by name and inode, and all that was copied below them.
+
+        Only those that were copied to where they are, or were.
+        """
+        waiting = [(inode, parent, name) for name, inode in names.items()]
         while waiting:
             inode, parent, path = waiting.pop()
             here = self.find(inode) if self.is_at(inode, parent, path) else None
@@ -272,7 +270,7 @@ class Ledger:
         """Let the first `length` bytes of the log count from now on; fsynced."""
         with self.log.open("rb") as file:
             os.fsync(file.fileno())
-        head = {"schema": _SCHEMA, "version": _VERSION, **self._named()}
+        head = {"schema": _SCHEMA, "version": _VERSION, **self._identity.written()}
         head |= {"number": self.number, "length": length, "complete": complete}
         head |= {"tables": self._tables}
         write_state(self._path, json.dumps(head) + "\n")
@@ -303,11 +301,10 @@ class Ledger:
                 file.write(self._data[place : place + length])
         self._length = self._live
 
-    def forget(self) -> None:
-        """Remove all files of this ledger."""
-        for path in (self._path, self.log, self.tables):
-            if path is not None:
-                path.unlink(missing_ok=True)
+
+def _beside(head: Path, *patterns: str) -> Iterator[Path]:
+    for pattern in patterns:
+        yield from head.parent.glob(f"{glob.escape(head.name)}.{pattern}")
 
 
 def _as_int(value: object) -> int:

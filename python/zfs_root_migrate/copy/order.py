@@ -104,6 +104,11 @@ class Report:
         if len(kept) < NAMED_MAX:
             kept.append(Problem(path, what))
 
+    def forget_errors(self) -> None:
+        """Forget what failed, as it is tried again."""
+        self.errors.clear()
+        self.errors_found = 0
+
     @property
     def is_good(self) -> bool:
         """Whether everything was copied that was there."""

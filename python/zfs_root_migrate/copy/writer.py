@@ -1,7 +1,10 @@
 """Adds records to the log of a ledger."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+
+from zfs_root_migrate.copy.listing import void
 
 _FLUSH = 256 << 10
 
@@ -33,10 +36,19 @@ class Writer:
                 # a full disk: the error comes with the next write
                 os.write(self._file, data[done:])
 
-    def settle(self) -> None:
-        """Flush, and wait until it is on the disk."""
-        self.flush()
-        os.fdatasync(self._file)
+    def take_back(self, inodes: Iterable[int]) -> None:
+        """Take back what is said of directories, and wait until that is on the disk.
+
+        Before anything changes there: should the pass die, and they come back, the
+        next one must not believe that they are as they were.
+        """
+        said = False
+        for inode in inodes:
+            self.write(void(inode))
+            said = True
+        if said:
+            self.flush()
+            os.fdatasync(self._file)
 
     def close(self) -> None:
         """Flush and let go of it."""

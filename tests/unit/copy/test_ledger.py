@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zfs_root_migrate.copy.doubt import doubt
-from zfs_root_migrate.copy.ledger import Identity, Ledger
+from zfs_root_migrate.copy.identity import Identity
+from zfs_root_migrate.copy.ledger import Ledger
 from zfs_root_migrate.copy.listing import DOUBTFUL, Listing, mark, void, voids
 
 ROOT = 2
@@ -105,8 +106,7 @@ def test_what_was_taken_back_stays_so(path):
     ledger = Ledger(path, IDENTITY)
     writer = ledger.append()
     writer.write(listing(4, 3, ctime=77).encode())
-    writer.write(void(3))
-    writer.settle()
+    writer.take_back([3])
     for _ in range(2):
         again = Ledger(path, IDENTITY)
         assert again.find(3) is None
@@ -158,12 +158,12 @@ def test_a_directory_and_all_below_it(path):
     ]
     keep(Ledger(path, IDENTITY), marked)
     ledger = Ledger(path, IDENTITY)
-    assert sorted(ledger.below(3, ROOT, "etc")) == [3, 4]
-    assert list(ledger.below(4, 3, "deep")) == [4]
-    assert list(ledger.below(3, ROOT, "other")) == []
-    assert list(ledger.below(3, 4, "etc")) == []
+    assert sorted(ledger.below({"etc": 3}, ROOT)) == [3, 4]
+    assert list(ledger.below({"deep": 4}, 3)) == [4]
+    assert list(ledger.below({"other": 3}, ROOT)) == []
+    assert list(ledger.below({"etc": 3}, 4)) == []
     keep(ledger, [replace(marked[2], parent=ROOT)])
-    assert list(Ledger(path, IDENTITY).below(3, ROOT, "etc")) == [3]
+    assert list(Ledger(path, IDENTITY).below({"etc": 3}, ROOT)) == [3]
 
 
 def test_inode_tables_belong_to_what_counts(path):
