@@ -201,20 +201,23 @@ class Walker:
                 for entry in entries:
                     name = os.fsencode(entry.name)
                     if name not in skipped:
-                        yield from self._entry(here, name)
+                        met = self._entry(here, name)
+                        if met is not None:
+                            yield met
         except OSError as error:
             self._failed(here.path, error)
 
-    def _entry(self, here: _Directory, name: bytes) -> Iterator[Met]:
+    def _entry(self, here: _Directory, name: bytes) -> Met | None:
+        """Count a name, and return it where its file has others."""
         try:
             attributes, links, mode, inode, *device = self._statx(here.descriptor, name)
         except OSError as error:
             if error.errno in _GONE:
-                return
+                return None
             raise
         if attributes & syscalls.ATTR_MOUNT_ROOT or tuple(device) != self._device:
             # another file system, or a bind mount: looked at by its own walk, if at all
-            return
+            return None
         path = here.path + b"/" + name
         if len(name) > NAME_MAX:
             self._seen.mark(self._shown + path, "long-name")
@@ -223,14 +226,15 @@ class Walker:
             self._seen.mark(self._shown + path, "long-path")
         if stat.S_ISDIR(mode):
             here.below.append((name, attributes))
-        else:
-            self._seen.count()
-            if attributes & _MARKED:
-                self._mark(path, attributes & ~(here.traits & _INHERITED))
-            if not stat.S_ISLNK(mode):
-                self._look_at_xattrs(here.descriptor, name, path)
-            if links > 1:
-                yield Met(self._shown + path, inode, links, here.place)
+            return None
+        self._seen.count()
+        if attributes & _MARKED:
+            self._mark(path, attributes & ~(here.traits & _INHERITED))
+        if not stat.S_ISLNK(mode):
+            self._look_at_xattrs(here.descriptor, name, path)
+        if links < 2:
+            return None
+        return Met(self._shown + path, inode, links, here.place)
 
     def _mark(self, path: bytes, traits: int) -> None:
         for trait, name in _MARKS.items() if traits & _MARKED else ():
