@@ -20,6 +20,8 @@ ALIGN = MIB
 # what is left free at the end: the backup table, and room for a replacement disk that
 # is a little smaller than its brother
 TAIL = 8 * MIB
+# of the pool, kept while an initramfs is made: a full pool must not be in the way
+BUILD_ROOM = 256 * MIB
 NAMESPACE = uuid.UUID("7be7df6a-8b57-5b0b-9a5c-3d6b0f3f1a52")
 # 0 means "no hostid"; 0x00bab10c is what some installers write on every machine
 # (openzfs/zfs#8059, zgenhostid(8))

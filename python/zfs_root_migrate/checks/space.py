@@ -20,9 +20,10 @@ SLOP_RANGE = (128 << 20, 128 << 30)
 class TargetTooSmall(Finding):
     """What is to be copied does not fit on the new disks.
 
-    Counted are the used bytes of every file system that is copied and a tenth more,
-    beside /boot, swap, what parity or mirrors take, and the part of a pool that OpenZFS
-    keeps back. Compression is not counted on.
+    Counted are the used bytes of every file system that is copied and a tenth more, and
+    what is kept for the making of the initramfs, beside /boot, swap, what parity or
+    mirrors take, and the part of a pool that OpenZFS keeps back. Compression is not
+    counted on.
     """
 
     key = "target-too-small"
@@ -162,7 +163,7 @@ def enough_targets(facts: Facts, config: Config) -> bool:
 
 
 def _fits(facts: Facts, config: Config, used: int) -> Iterator[Finding]:
-    needed = used + used // 10
+    needed = used + used // 10 + layout.BUILD_ROOM
     alone = room(facts, replace(config, join_old_disk=False))
     joined = room(facts, config)
     seen = f"{show_size(used)} are used and need {show_size(needed)} with a reserve; "

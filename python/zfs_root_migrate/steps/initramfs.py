@@ -7,7 +7,7 @@ is in the image. Nothing else knows which one it is.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from zfs_root_migrate.layout import Layout
+from zfs_root_migrate.layout import BUILD_ROOM, Layout
 from zfs_root_migrate.model import Boot, Facts, Generator, Kernel, System
 from zfs_root_migrate.paths import BUILD, NEW, in_new
 from zfs_root_migrate.step import Action, Hazard, Probe, Run, Start, Step, WriteFile
@@ -113,7 +113,7 @@ def begin(facts: Facts, layout: Layout) -> Step:
     """Return the step that begins to make the first kernel's initramfs.
 
     It keeps a processor busy and the disks idle, and copying does the opposite. It is
-    made where there is room for certain, on the new disk.
+    made where there is room for certain, on the new disk, and room is kept for it.
     """
     kernel = bootable(facts.boot)[0]
     dataset = _build_dataset(layout)
@@ -128,7 +128,10 @@ def begin(facts: Facts, layout: Layout) -> Step:
         actions=(
             make_directory(BUILD),
             Run(
-                argv=("zfs", "create", "-u", "-o", "mountpoint=legacy", dataset),
+                argv=(
+                    *("zfs", "create", "-u", "-o", "mountpoint=legacy"),
+                    *("-o", f"refreservation={BUILD_ROOM}", dataset),
+                ),
                 when=_has_build(layout, holds=False),
             ),
             Run(

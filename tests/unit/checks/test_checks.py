@@ -16,6 +16,7 @@ from tests.unit.checks.machines import (
     boot,
     devices,
     disk,
+    mounted,
     mounts,
     portage,
     storage,
@@ -24,9 +25,11 @@ from tests.unit.checks.machines import (
 )
 from tests.unit.checks.remedies import DEEDS, Remedied, follow, only_shows, ways
 from zfs_root_migrate.checks import explain, is_inhibited, run_checks
+from zfs_root_migrate.checks.space import room
 from zfs_root_migrate.config import Config
 from zfs_root_migrate.errors import UsageError
 from zfs_root_migrate.finding import KINDS, Finding, Severity, finding_json
+from zfs_root_migrate.layout import BUILD_ROOM, MIB
 from zfs_root_migrate.model import Mount, Topology
 
 # what commands do not show is brought up again so often
@@ -218,6 +221,15 @@ def test_builds_in_memory_are_named_where_that_is_short(
 def test_a_machine_with_two_gibibytes_has_enough(mib: int, said: bool) -> None:
     """MemTotal, which is read, is less than what the machine has."""
     assert ("memory-low" in found_by(system(memory=mib << 20))) is said
+
+
+@pytest.mark.parametrize(("over", "said"), [(0, False), (MIB, True)])
+def test_the_initramfs_needs_room_too(over: int, said: bool) -> None:
+    """What is copied, a tenth more, and what is kept while the image is made."""
+    free = room(base(), CONFIG) - BUILD_ROOM + over
+    others = sum(m.used or 0 for m in base().storage.mounts if m.target == "/home")
+    facts = mounted("/", used=free * 10 // 11 - others)(base())
+    assert ("target-too-small" in keys(run_checks(facts, CONFIG))) is said
 
 
 def test_programs_of_one_package_are_one_finding() -> None:
