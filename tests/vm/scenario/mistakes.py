@@ -9,9 +9,10 @@ from tests.vm.scenario.parts import Scenario
 from tests.vm.scenario.tool import Answer
 
 STATE = "/var/lib/zfs-root-migrate"
-# large enough for the guest's 250 MB, too small for these and the large file
+# large enough for the guest's 250 MB, too small for these and the large directory
 SMALL_MIB = 1152
-LARGE_FILE = "/var/tmp/large"
+# many files: nearly all that is in the way is in the copy, whole
+LARGE = "/var/tmp/large"
 LARGE_MIB = 900
 
 
@@ -142,7 +143,9 @@ class Mistakes(Scenario):
         """Fill the new disk while the system is being copied to it."""
         run = self.tool.begin("run", "--yes")
         self.guest.run(
-            f"head -c {LARGE_MIB}M /dev/urandom > {LARGE_FILE}", timeout=1800
+            f"mkdir {LARGE} && head -c {LARGE_MIB}M /dev/urandom | "
+            f"split -b 1M -a 3 - {LARGE}/",
+            timeout=1800,
         )
         answer = run.end()
         assert answer.status == 1, answer
@@ -151,8 +154,11 @@ class Mistakes(Scenario):
         assert state.leftovers(self.guest) == []
 
     def space_again(self) -> None:
-        """Free the space: the copying goes on and ends well."""
-        self.guest.run(f"rm {LARGE_FILE}", timeout=300)
+        """Free the space: the copying goes on and ends well.
+
+        It is free on the old disk; the new one is as full as before.
+        """
+        self.guest.run(f"rm -r {LARGE}", timeout=300)
         run = self.tool.begin("run", "--yes")
         run.await_journal("done", "copy")
         run.interrupt()
