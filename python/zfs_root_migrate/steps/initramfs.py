@@ -109,22 +109,26 @@ def _has_build(layout: Layout, *, holds: bool = True) -> Probe:
     return Probe(argv=("zfs", "list", "-H", _build_dataset(layout)), holds=holds)
 
 
+# the first kernel's, until /boot is to have it
+IMAGE = f"{BUILD}/image"
+
+
 def begin(facts: Facts, layout: Layout) -> Step:
     """Return the step that begins to make the first kernel's initramfs.
 
-    It keeps a processor busy and the disks idle, and copying does the opposite. It is
-    made where there is room for certain, on the new disk, and room is kept for it.
+    It keeps a processor busy and the disks idle, and what follows does the opposite. It
+    is made where there is room for certain, on the new disk, and room is kept for it.
     """
     kernel = bootable(facts.boot)[0]
     dataset = _build_dataset(layout)
     return Step(
         id="initramfs-begin",
         title="Begin to make the initramfs",
-        reason="it needs nothing but what the running root has as well, so it is made "
-        "while the files are copied",
+        reason="it needs nothing but the pool and what the running root has as well, "
+        "so it is made while the files are copied",
         hazard=Hazard.REVERSIBLE,
-        needs=("mount",),
-        undone_by=("pool", "array"),
+        needs=("open",),
+        undone_by=("pool",),
         actions=(
             make_directory(BUILD),
             Run(
@@ -138,9 +142,7 @@ def begin(facts: Facts, layout: Layout) -> Step:
                 argv=("mount", "-t", "zfs", dataset, BUILD),
                 when=probes.is_mounted(BUILD, holds=False),
             ),
-            *maker(facts.boot).ahead(
-                kernel.release, in_new(f"{image_path(kernel)}.new")
-            ),
+            *maker(facts.boot).ahead(kernel.release, IMAGE),
         ),
         always=True,
     )
@@ -164,6 +166,7 @@ def initramfs(facts: Facts, layout: Layout, *meanwhile: Start) -> Step:
         undone_by=("pool", "array", "partition-1"),
         actions=(
             *used.joined(),
+            Run(argv=("cp", IMAGE, in_new(f"{image_path(kernels[0])}.new"))),
             Run(argv=("umount", BUILD), when=probes.is_mounted(BUILD)),
             Run(
                 argv=("zfs", "destroy", _build_dataset(layout)),
