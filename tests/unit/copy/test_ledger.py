@@ -1,6 +1,7 @@
 """What is remembered from pass to pass, and what a power cut leaves of it."""
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,6 +114,25 @@ def test_what_was_taken_back_stays_so(path):
         # not what the same pass wrote: it need not be on the disk
         assert again.find(4) == TREE[2]
         assert not again.is_complete
+
+
+def test_what_is_only_read_is_left_as_it_is(path, tmp_path):
+    """What does not count does not, and is there still; also what was taken back."""
+    with closing(Ledger(path, IDENTITY).append()) as writer:
+        writer.write(listing(4, 3, ctime=77).encode())
+        writer.take_back([3])
+    (tmp_path / "state.tables.9").touch()
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    ledger = Ledger(path, IDENTITY, only_read=True)
+    assert ledger.find(3) is None
+    assert ledger.find(4) == TREE[2]
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_of_no_ledger_nothing_is_read(tmp_path):
+    """And none is made."""
+    assert len(Ledger(str(tmp_path / "state"), IDENTITY, only_read=True)) == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_was_taken_back_after_a_torn_record(path):
