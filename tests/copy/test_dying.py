@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from tests.copy import judge
+from tests.copy.clear import clear
 from tests.copy.conftest import Mount
 from tests.copy.passes import TICK_S
 from zfs_root_migrate.copy import ledger, one_pass
-from zfs_root_migrate.copy.engine import copy, make_room
+from zfs_root_migrate.copy.engine import copy
 from zfs_root_migrate.copy.order import Detect, Order, Tally
 from zfs_root_migrate.journal import write_state
 
@@ -29,16 +30,6 @@ DEEDS = ("mkdir", "rmdir", "unlink", "rename", "replace", "link", "ftruncate", "
 def make_pass(order: Order) -> bool:
     """Make a pass; tell whether it was a good one."""
     return copy(order, _nobody).is_good
-
-
-def clear(order: Order) -> bool:
-    """Make room, as a pass does that has found none."""
-    trees = [os.open(top, os.O_RDONLY) for top in (order.source, order.destination)]
-    try:
-        return make_room(order, (trees[0], trees[1]), Tally())
-    finally:
-        for tree in trees:
-            os.close(tree)
 
 
 def dies(order: Order, at: int, work: Callable[[Order], bool] = make_pass) -> bool:
@@ -180,7 +171,7 @@ def test_room_is_made_and_it_dies(order: Order, tmp_path: Path) -> None:
         at += 1
         begin.restore()
         instead(source, stranger)
-        goes_on = dies(order, at, clear)
+        goes_on = dies(order, at, lambda order: clear(order)[0])
         back(source, stranger)
         time.sleep(TICK_S)
         assert make_pass(order)
@@ -197,7 +188,7 @@ def test_what_a_mount_hides_is_not_removed(order: Order) -> None:
     assert make_pass(order)
     subprocess.run(["mount", "-t", "tmpfs", "none", str(source / "dir")], check=True)
     try:
-        assert not clear(order)
+        assert clear(order) == (False, 0)
         assert make_pass(order)
     finally:
         subprocess.run(["umount", str(source / "dir")], check=True)

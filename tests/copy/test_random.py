@@ -1,6 +1,5 @@
 """Random trees and random changes, between the passes and during them."""
 
-import os
 import random
 import shutil
 import subprocess
@@ -15,11 +14,11 @@ from hypothesis import strategies as st
 
 from tests.copy import hard, judge
 from tests.copy.changes import KINDS
+from tests.copy.clear import clear
 from tests.copy.conftest import Mount
 from tests.copy.engine import Engine, Pass
 from tests.copy.mutate import Mutator
-from zfs_root_migrate.copy.engine import make_room
-from zfs_root_migrate.copy.order import Order, Tally
+from zfs_root_migrate.copy.order import Order
 
 FIXTURE = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
 changes = st.lists(st.sampled_from(sorted(KINDS)), max_size=20)
@@ -70,30 +69,20 @@ def check_between(
 ) -> None:
     """Make a pass after each of the rounds; the trees are equal."""
     engine = world.engine()
+    order = Order(
+        source=str(engine.source),
+        destination=str(engine.destination),
+        state=str(engine.state),
+    )
     mutator = Mutator(engine.source, random.Random(seed))
     for kinds in rounds:
         for number, kind in enumerate(kinds):
             mutator.one(kind)
             if with_room and number == len(kinds) // 2:
                 # as where a pass has found the destination full, and ended
-                clear(engine)
+                clear(order)
         whole(engine)
         assert judge.differences(engine.source, engine.destination) == []
-
-
-def clear(engine: Engine) -> None:
-    """Make room at the destination, and nothing else."""
-    order = Order(
-        source=str(engine.source),
-        destination=str(engine.destination),
-        state=str(engine.state),
-    )
-    trees = [os.open(p, os.O_RDONLY) for p in (engine.source, engine.destination)]
-    try:
-        make_room(order, (trees[0], trees[1]), Tally())
-    finally:
-        for tree in trees:
-            os.close(tree)
 
 
 def check_during(world: World, seed: int, kinds: list[str]) -> None:

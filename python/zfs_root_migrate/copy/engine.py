@@ -2,9 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 
 from zfs_root_migrate.copy.clearing import make_rules
 from zfs_root_migrate.copy.identity import Identity
@@ -59,8 +58,11 @@ def _copy(order: Order, trees: Trees, report: Report, tell: Tell) -> None:
     except FatalError as error:
         if error.number not in NO_ROOM or not make_room(order, trees, report.tally):
             raise
-        report.forget_errors()
-        one_pass()
+    else:
+        return
+    # not in the handler: what the first pass holds in memory is free by now
+    report.forget_errors()
+    one_pass()
 
 
 def make_room(order: Order, trees: Trees, tally: Tally) -> bool:
@@ -69,9 +71,8 @@ def make_room(order: Order, trees: Trees, tally: Tally) -> bool:
     What is removed is counted in the tally, and what the pass before has removed
     counts too. Raises FatalError.
     """
-    with _fatal():
-        room = Room(*trees, make_rules(order.exclude), tally)
-        return room.make(_opener(order, trees))
+    with _fatal(), _ledger(order, trees, only_read=True) as ledger:
+        return Room(*trees, make_rules(order.exclude), ledger, tally).make()
 
 
 @contextmanager
@@ -86,25 +87,20 @@ def _fatal() -> Iterator[None]:
         raise FatalError(f"{where}{error.strerror}", error.errno) from error
 
 
-def _opener(order: Order, trees: Trees) -> Callable[..., Ledger] | None:
-    """Return what opens the ledger of a pass, where it is to have one."""
-    if order.state is None:
-        return None
-    return partial(Ledger, order.state, Identity.of(*trees, order.exclude))
-
-
 @contextmanager
-def _ledger(order: Order, trees: Trees) -> Iterator[Ledger | None]:
-    open_ledger = _opener(order, trees)
-    if open_ledger is None:
+def _ledger(
+    order: Order, trees: Trees, *, only_read: bool = False
+) -> Iterator[Ledger | None]:
+    if order.state is None:
         yield None
         return
-    ledger = open_ledger()
+    identity = Identity.of(*trees, order.exclude)
+    ledger = Ledger(order.state, identity, only_read=only_read)
     with os.scandir(trees[1]) as entries:
         if len(ledger) and next(entries, None) is None:
             # somebody made room since
             ledger.forget()
-            ledger = open_ledger()
+            ledger = Ledger(order.state, identity, only_read=only_read)
     try:
         yield ledger
     finally:

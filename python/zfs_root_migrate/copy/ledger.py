@@ -23,7 +23,6 @@ from pathlib import Path
 
 from zfs_root_migrate.copy.identity import Identity
 from zfs_root_migrate.copy.listing import (
-    DIRECTORY,
     END,
     HEAD,
     MAGIC,
@@ -52,7 +51,6 @@ class Ledger:
         With `only_read` what it does not count is still there, and needs no room to go.
         """
         self._path = Path(path)
-        self._only_read = only_read
         self._identity = identity
         head = self._read_head()
         # the last pass came to its end, so no directory is missing
@@ -67,7 +65,11 @@ class Ledger:
         # where the records of this pass begin
         self._begin = self._length
         self._took_back = False
-        self._open()
+        if only_read:
+            with suppress(FileNotFoundError), self.log.open("rb") as log:
+                self._read(log.fileno())
+        else:
+            self._open()
 
     @classmethod
     def reopen(cls, path: str) -> "Ledger | None":
@@ -112,10 +114,6 @@ class Ledger:
 
     def _open(self) -> None:
         """Read where each directory is, and cut the log to what counts."""
-        if self._only_read:
-            with suppress(FileNotFoundError), self.log.open("rb") as log:
-                self._read(log.fileno())
-            return
         # a pass was cut short while it wrote these, or before it could take them away
         for other in _beside(self._path, "[0-9]*", "tables*"):
             if other not in (self.log, self.tables):
@@ -225,8 +223,7 @@ class Ledger:
             if here is None:
                 continue
             yield inode
-            rows = zip(here.names, here.inodes, here.kinds, strict=True)
-            waiting += [(i, inode, name) for name, i, k in rows if k == DIRECTORY]
+            waiting += [(i, inode, name) for name, i in here.directories().items()]
 
     def held_by(
         self, changed: set[int], *, with_doubtful: bool = True

@@ -45,6 +45,11 @@ class Listing:
         self.ctimes.append(ctime)
         self.kinds.append(kind)
 
+    def directories(self) -> dict[str, int]:
+        """Return the inodes of the directories in it, by name."""
+        rows = zip(self.names, self.inodes, self.kinds, strict=True)
+        return {name: inode for name, inode, kind in rows if kind == DIRECTORY}
+
     def encode(self) -> bytes:
         """Return the record."""
         names = os.fsencode("\0".join(self.names))

@@ -169,13 +169,8 @@ class Pass:
 
     def _device_of(self, path: str) -> int | None:
         """Return where a directory of the destination is; None if it is no more."""
-        with suppress(OSError):
-            folder = open_directory(self._destination, path)
-            try:
-                return os.fstat(folder).st_dev
-            finally:
-                os.close(folder)
-        return None
+        found = _look_at(self._destination, path)
+        return None if found is None else found.st_dev
 
     def _refuse(self, path: str, what: str) -> None:
         split = self._order.split_links
@@ -209,8 +204,8 @@ class Pass:
         writer = ledger.append()
         try:
             for path in sorted(paths):
-                inode = self._inode_of(path)
-                here = None if inode is None else ledger.find(inode)
+                found = _look_at(self._source, path)
+                here = None if found is None else ledger.find(found.st_ino)
                 if here is None:
                     continue
                 names = rows[path]
@@ -223,15 +218,6 @@ class Pass:
                 writer.write(here.encode())
         finally:
             writer.close()
-
-    def _inode_of(self, path: str) -> int | None:
-        with suppress(OSError):
-            folder = open_directory(self._source, path)
-            try:
-                return os.fstat(folder).st_ino
-            finally:
-                os.close(folder)
-        return None
 
     # what counts
 
@@ -262,3 +248,14 @@ class Pass:
             self._sync()
             tables = scan.tables
             self._ledger.complete(None if tables is None else tables.write)
+
+
+def _look_at(top: int, path: str) -> os.stat_result | None:
+    """Return what stat(2) says of a directory; None if it is no more."""
+    with suppress(OSError):
+        folder = open_directory(top, path)
+        try:
+            return os.fstat(folder)
+        finally:
+            os.close(folder)
+    return None

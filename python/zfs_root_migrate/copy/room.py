@@ -6,13 +6,11 @@ for the times of a directory, and for the ledger where it lies on the destinatio
 
 import os
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from zfs_root_migrate.copy.clearing import Clearing, Rules
 from zfs_root_migrate.copy.ledger import Ledger
-from zfs_root_migrate.copy.listing import DIRECTORY
 from zfs_root_migrate.copy.order import Tally
 from zfs_root_migrate.copy.problems import GONE, NO_ROOM
 from zfs_root_migrate.copy.sides import open_directory
@@ -41,42 +39,43 @@ class Room:
     """Takes away what a pass would take away, and copies nothing."""
 
     def __init__(
-        self, source: int, destination: int, rules: Rules, tally: Tally
+        self,
+        source: int,
+        destination: int,
+        rules: Rules,
+        ledger: Ledger | None,
+        tally: Tally,
     ) -> None:
-        """Both trees are open; what is removed is counted in the tally of the pass."""
+        """Both trees are open; what is removed is counted in the tally of the pass.
+
+        The ledger is one that is only read: there may be no room to open it otherwise.
+        """
         self._source, self._destination = source, destination
         self._device = os.fstat(source).st_dev
         self._tally = tally
         self._rules = rules
         # what is not removed is noted by the pass that follows
         self._clearing = Clearing(rules, self._removed, lambda _path, _what: None)
-        self._ledger: Ledger | None = None
+        self._ledger = ledger
         # directories that go whole, by what holds them; and what is known of them: the
         # inode of the holder, and their own by name
         self._trees: list[tuple[str, list[str]]] = []
         self._beliefs: list[tuple[int, dict[str, int]]] = []
 
-    def make(self, open_ledger: Callable[..., Ledger] | None) -> bool:
+    def make(self) -> bool:
         """Remove files, then whole directories, and wait until there is room.
 
-        `open_ledger` makes a Ledger of given trees. Returns whether there is room now
-        that something was removed, here or by the pass before. Raises OSError where the
-        destination cannot be written to for another reason.
+        Returns whether there is room now that something was removed, here or by the
+        pass before. Raises OSError where the destination cannot be written to for
+        another reason.
         """
-        if open_ledger is not None:
-            # there is no room yet to open it otherwise
-            self._ledger = open_ledger(only_read=True)
-        try:
-            root = os.fstat(self._source).st_ino
-            places = [_Place("", root, self._ledger is not None)]
-            while places:
-                places += self._clear_files(places.pop())
-            if open_ledger is not None and self._beliefs:
-                self._wait()
-                self._take_back(open_ledger)
-        finally:
-            if self._ledger is not None:
-                self._ledger.close()
+        root = os.fstat(self._source).st_ino
+        places = [_Place("", root, self._ledger is not None)]
+        while places:
+            places += self._clear_files(places.pop())
+        if self._ledger is not None and self._beliefs:
+            self._wait()
+            self._take_back(self._ledger)
         for path, names in self._trees:
             self._clear_trees(path, names)
         return self._tally.removed > 0 and self._wait()
@@ -160,17 +159,16 @@ class Room:
         here = self._ledger.find(place.inode)
         if here is None:
             return {}
-        rows = zip(here.names, here.inodes, here.kinds, strict=True)
         return {
             name: inode
-            for name, inode, kind in rows
-            if kind == DIRECTORY and self._ledger.is_at(inode, place.inode, name)
+            for name, inode in here.directories().items()
+            if self._ledger.is_at(inode, place.inode, name)
         }
 
-    def _take_back(self, open_ledger: Callable[..., Ledger]) -> None:
+    def _take_back(self, ledger: Ledger) -> None:
         """Take back what is known of directories that go, as they may come back."""
         try:
-            with closing(open_ledger()) as ledger, closing(ledger.append()) as writer:
+            with closing(ledger.append()) as writer:
                 writer.take_back(
                     inode
                     for parent, known in self._beliefs
@@ -180,7 +178,7 @@ class Room:
             if error.errno not in NO_ROOM:
                 raise
             # better nothing is known than something untrue
-            open_ledger(only_read=True).forget()
+            ledger.forget()
 
     def _clear_trees(self, path: str, names: list[str]) -> None:
         folder = open_directory(self._destination, path)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.copy.clear import clear
 from zfs_root_migrate.copy import one_pass, room
-from zfs_root_migrate.copy.engine import copy, make_room
-from zfs_root_migrate.copy.order import Order, Report, Tally
+from zfs_root_migrate.copy.engine import copy
+from zfs_root_migrate.copy.order import Order, Report
 from zfs_root_migrate.copy.problems import FatalError
 from zfs_root_migrate.copy.writer import Writer
 
@@ -55,13 +56,7 @@ class Copied:
 
     def clear(self) -> tuple[bool, int]:
         """Make room; return whether there is some, and how many names were removed."""
-        tally = Tally()
-        ends = [os.open(p, os.O_RDONLY) for p in (self.old, self.new)]
-        try:
-            return make_room(self.order, (ends[0], ends[1]), tally), tally.removed
-        finally:
-            for end in ends:
-                os.close(end)
+        return clear(self.order)
 
     def names(self) -> set[str]:
         """Return what is at the destination."""
