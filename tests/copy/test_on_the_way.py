@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,14 @@ import pytest
 from tests.copy import judge
 from tests.copy.conftest import Mount
 from tests.copy.engine import Engine
+from tests.copy.passes import TICK_S
 from tests.copy.test_torture import TABLES
 from zfs_root_migrate import syscalls
 from zfs_root_migrate.copy.crew import PORTION
 from zfs_root_migrate.copy.engine import copy
+from zfs_root_migrate.copy.folder import Folders
 from zfs_root_migrate.copy.order import Detect, Order, Tally
-from zfs_root_migrate.copy.sides import open_directory
+from zfs_root_migrate.copy.sides import Task, open_directory
 
 NAME = "directory " * 10
 
@@ -90,7 +93,7 @@ def test_a_directory_that_stood_for_its_file_system_goes(
         detect=Detect.TABLES,
         jobs=1,
     )
-    copy(order, lambda _tally: None)
+    copy(order, nobody)
     (source / "place/dir/below/file").write_text("new")
     below = destination / "place/dir"
     synced = []
@@ -104,3 +107,48 @@ def test_a_directory_that_stood_for_its_file_system_goes(
     assert copy(order, make_a_file).is_good
     assert below.is_file()
     assert synced
+
+
+def test_a_name_that_is_met_at_two_places(
+    mount: Mount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is one name of its file, and the other one is still to be found."""
+    source, destination = mount("ext4", "old").path, mount("tmpfs", "new").path
+    for name in ("other", "away/dir", "one", "two"):
+        (source / name).mkdir(parents=True)
+    (source / "other/name").write_text("content")
+    (source / "away/dir/name").hardlink_to(source / "other/name")
+    order = Order(
+        source=str(source),
+        destination=str(destination),
+        state=str(tmp_path / "state"),
+        detect=Detect.WALK,
+        jobs=1,
+    )
+    settle(order)
+    real, ways = Folders.visit, [source / "away/dir"]
+
+    def visit(self: Folders, task: Task) -> None:
+        """Have the directory in both places at the time when each is visited."""
+        if task[0] in ("/one", "/two"):
+            ways.append(ways[-1].rename(source / task[0][1:] / "dir"))
+        real(self, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folders, "visit", visit)
+        assert copy(order, nobody).is_good
+    assert not (source / "away/dir").exists()
+    settle(order)
+    assert judge.differences(source, destination) == []
+    settle(order)
+    assert judge.differences(source, destination) == []
+
+
+def settle(order: Order) -> None:
+    """Make a pass a little after the last change."""
+    time.sleep(TICK_S)
+    assert copy(order, nobody).is_good
+
+
+def nobody(_tally: Tally) -> None:
+    """Hear how far it is."""

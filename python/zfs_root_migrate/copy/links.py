@@ -8,6 +8,7 @@ from typing import TypeVar
 from zfs_root_migrate.copy.attributes import make_plain
 from zfs_root_migrate.copy.entry import remove
 from zfs_root_migrate.copy.ledger import Ledger
+from zfs_root_migrate.copy.listing import DOUBTFUL
 from zfs_root_migrate.copy.names import Names
 from zfs_root_migrate.copy.problems import GONE, ChangedError, SourceError
 from zfs_root_migrate.copy.sides import Link, Sides, open_directory
@@ -93,31 +94,38 @@ class Linker:
         self._sides = sides
 
     def make(self, group: Group) -> Made:
-        """Copy a file once and give it all its names."""
+        """Copy a file once and give it all its names.
+
+        The change time counts only where all names were made, and are as many: a
+        directory that was met at two places has its names in the group twice, and in
+        place of one of them another may be missing that nobody has looked for.
+        """
         inode, names = group
         ctime, kind, first = 0, 0, ""
         here = -1
         done: list[tuple[str, str]] = []
+        places: set[tuple[int, str]] = set()
         try:
             for path, name in names:
                 try:
                     if not first:
-                        ctime, kind, here = self._copy(inode, path, name)
+                        ctime, kind, here, holder = self._copy(inode, path, name)
                         first = name
                     else:
-                        self._link(inode, here, first, path, name)
+                        holder = self._link(inode, here, first, path, name)
                 except ChangedError:
                     self._one.changed()
                 except (SourceError, OSError) as failure:
                     self._one.not_brought(f"{path}/{name}", failure)
                 else:
                     done.append((path, name))
+                    places.add((holder, name))
             if done:
                 self._give_flags(inode, here, first, *done[0])
         finally:
             if here >= 0:
                 os.close(here)
-        return inode, ctime, kind, done
+        return inode, ctime if len(places) == len(names) else DOUBTFUL, kind, done
 
     def _give_flags(
         self, inode: int, new: int, made: str, path: str, name: str
@@ -139,10 +147,14 @@ class Linker:
         finally:
             os.close(file)
 
-    def _copy(self, inode: int, path: str, name: str) -> tuple[int, int, int]:
-        """Copy the first name; return change time, kind, and its open directory."""
+    def _copy(self, inode: int, path: str, name: str) -> tuple[int, int, int, int]:
+        """Copy the first name.
+
+        Returns change time, kind, its open directory, and the inode of the source's.
+        """
         old = open_directory(self._sides.source, path)
         try:
+            holder = os.fstat(old).st_ino
             new = open_directory(self._sides.destination, path)
             try:
                 make_plain(new)
@@ -153,7 +165,7 @@ class Linker:
         finally:
             os.close(old)
         self._one.copied(path, name, is_file=stat.S_ISREG(before.st_mode))
-        return self._sides.trusted(before), before.st_mode >> 12, new
+        return self._sides.trusted(before), before.st_mode >> 12, new, holder
 
     def _first(
         self, inode: int, old: int, new: int, path: str, name: str
@@ -172,9 +184,11 @@ class Linker:
             os.close(file)
         return before
 
-    def _link(self, inode: int, first: int, made: str, path: str, name: str) -> None:
+    def _link(self, inode: int, first: int, made: str, path: str, name: str) -> int:
+        """Make another name; return the inode of its directory in the source."""
         old = open_directory(self._sides.source, path)
         try:
+            holder = os.fstat(old).st_ino
             _same(inode, os.stat(name, dir_fd=old, follow_symlinks=False))
         finally:
             os.close(old)
@@ -186,6 +200,7 @@ class Linker:
         finally:
             os.close(new)
         self._one.copied(path, name, is_file=False)
+        return holder
 
     def finish(self, path: str) -> None:
         """Put the times of a directory right, after names were made in it."""
