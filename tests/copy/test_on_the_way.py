@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -140,6 +141,85 @@ def test_a_name_that_is_met_at_two_places(
     assert not (source / "away/dir").exists()
     settle(order)
     assert judge.differences(source, destination) == []
+    settle(order)
+    assert judge.differences(source, destination) == []
+
+
+@pytest.mark.parametrize("detect", [Detect.AUTO, Detect.WALK])
+@pytest.mark.parametrize("way", [("one", "two"), ("two", "one")], ids="-".join)
+def test_stopped_on_the_way_to_what_was_moved(
+    mount: Mount,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: tuple[str, str],
+    detect: Detect,
+) -> None:
+    """What was copied of a directory elsewhere is not known at its new place."""
+    source, destination = mount("ext4", "old").path, mount("tmpfs", "new").path
+    old, new = source / way[0] / "dir", source / way[1] / "dir"
+    (old / "below/deeper").mkdir(parents=True)
+    new.parent.mkdir()
+    (old / "below/deeper/file").write_text("content")
+    order = Order(
+        source=str(source),
+        destination=str(destination),
+        state=str(tmp_path / "state"),
+        detect=detect,
+        jobs=1,
+    )
+    settle(order)
+    old.rename(new)
+    real = Folders.visit
+
+    def visit(self: Folders, task: Task) -> None:
+        """Have the pass interrupted when it is about to go into a directory."""
+        if task[0] == f"/{way[1]}/dir/below":
+            os.kill(os.getppid(), signal.SIGINT)
+            while True:
+                self._tick()
+        real(self, task)
+
+    time.sleep(TICK_S)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Folders, "visit", visit)
+        copy(order, nobody)
+    settle(order)
+    assert judge.differences(source, destination) == []
+
+
+@pytest.mark.parametrize("detect", [Detect.AUTO, Detect.WALK])
+def test_a_directory_that_is_away_when_it_is_looked_for(
+    mount: Mount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detect: Detect
+) -> None:
+    """With all that is above it, which is as before when the next pass begins."""
+    source, destination = mount("ext4", "old").path, mount("tmpfs", "new").path
+    (source / "top/middle").mkdir(parents=True)
+    order = Order(
+        source=str(source),
+        destination=str(destination),
+        state=str(tmp_path / "state"),
+        detect=detect,
+        jobs=1,
+    )
+    settle(order)
+    (source / "top/middle/below").mkdir()
+    (source / "top/middle/below/file").write_text("content")
+    real = Folders.visit
+
+    def visit(self: Folders, task: Task) -> None:
+        """Have it away for the time of its visit."""
+        if task[0] == "/top/middle/below":
+            (source / "top").rename(source / "away")
+            real(self, task)
+            (source / "away").rename(source / "top")
+        else:
+            real(self, task)
+
+    time.sleep(TICK_S)
+    with monkeypatch.context() as patch:
+        patch.setattr(Folders, "visit", visit)
+        assert copy(order, nobody).is_good
+    assert list((destination / "top/middle/below").iterdir()) == []
     settle(order)
     assert judge.differences(source, destination) == []
 

@@ -57,11 +57,15 @@ class Clearing:
         self._removed = removed
         self._not_removed = not_removed
 
-    def names(self, folder: int, skipped: Collection[str]) -> dict[str, bool]:
-        """Return what is there, but for what is left alone; True for directories."""
+    def names(self, folder: int, skipped: Collection[str]) -> dict[str, int]:
+        """Return what is there, but for what is left alone.
+
+        With each name goes the inode of a directory, 0 for what is none. Where another
+        file system is mounted it is that of the directory below the mount.
+        """
         with os.scandir(folder) as entries:
             return {
-                entry.name: entry.is_dir(follow_symlinks=False)
+                entry.name: entry.is_dir(follow_symlinks=False) and entry.inode()
                 for entry in entries
                 if entry.name not in skipped
             }

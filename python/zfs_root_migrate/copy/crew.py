@@ -45,6 +45,7 @@ class Heard:
     made: list[Made] = field(default_factory=list)
     copied: list[tuple[str, str]] = field(default_factory=list)
     devices: dict[int, str] = field(default_factory=dict)
+    missed: set[int] = field(default_factory=set)
 
 
 class Crew:
@@ -177,6 +178,7 @@ class Crew:
         problems: list[tuple[str, str, bool]],
         copied: list[tuple[str, str]],
         devices: list[tuple[int, str]],
+        missed: list[int],
         made: list[Made],
         failure: tuple[str, int] | None,
     ) -> None:
@@ -193,6 +195,7 @@ class Crew:
             for inode, ctime, kind, names in made
         ]
         self.heard.copied += copied
+        self.heard.missed.update(missed)
         for device, path in devices:
             # the first that is heard of is nearest to where it is mounted
             self.heard.devices.setdefault(device, path)

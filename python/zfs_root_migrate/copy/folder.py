@@ -5,8 +5,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from zfs_root_migrate.copy.attributes import make_plain
+from zfs_root_migrate.copy.beliefs import Beliefs
 from zfs_root_migrate.copy.clearing import Clearing
-from zfs_root_migrate.copy.listing import DIRECTORY, DOUBTFUL, Listing, mark
+from zfs_root_migrate.copy.listing import DIRECTORY, DOUBTFUL, Listing, Place
 from zfs_root_migrate.copy.names import Names, Visit
 from zfs_root_migrate.copy.order import Tally
 from zfs_root_migrate.copy.problems import GONE
@@ -39,10 +40,12 @@ class Folders:
         self._sides = sides
         self._tally = tally
         self._writer = writer
+        self._beliefs = Beliefs(sides, writer)
         self._one = names
         self._tick = tick
         self._clearing = Clearing(sides.rules, self._removed, self._not_removed)
-        self._devices: set[int] = set()
+        # f_fsid by device: what a file system is called also after the next mount
+        self._systems: dict[int, int] = {}
 
     def visit(self, task: Task) -> None:
         """Bring a directory up to date."""
@@ -50,6 +53,8 @@ class Folders:
         try:
             old = open_directory(self._sides.source, path)
         except OSError as error:
+            if error.errno in GONE:
+                self._missed(parent)
             self._unreadable(task, error)
             return
         try:
@@ -57,6 +62,7 @@ class Folders:
             if before.st_ino != inode and before.st_dev == self._sides.device:
                 # another directory has its name now; whoever finds that name takes it
                 self._tally.vanished += 1
+                self._missed(parent)
                 return
             try:
                 new = open_directory(self._sides.destination, path)
@@ -65,21 +71,31 @@ class Folders:
                     raise
                 # its parent has been taken away: it was moved while we came here
                 self._tally.changed_meanwhile += 1
+                self._missed(parent)
                 return
             try:
-                self._note_device(new, path)
-                self._visit_both(Visit(path, parent, known, old, new, before))
+                place = self._place(new, path)
+                self._visit_both(Visit(path, parent, known, old, new, before, place))
             finally:
                 os.close(new)
         finally:
             os.close(old)
 
-    def _note_device(self, new: int, path: str) -> None:
-        """Note each file system of the destination once: all of them are synced."""
-        device = os.fstat(new).st_dev
-        if device not in self._devices:
-            self._devices.add(device)
-            self._one.found.devices.append((device, path))
+    def _missed(self, parent: int) -> None:
+        """Have the next pass look at what holds a directory that was not there.
+
+        It may come back with all that is above it, and then nothing tells of it.
+        """
+        self._one.found.missed.append(parent)
+
+    def _place(self, new: int, path: str) -> Place:
+        """Return which directory this is; note each file system, as all are synced."""
+        now = os.fstat(new)
+        system = self._systems.get(now.st_dev)
+        if system is None:
+            system = self._systems[now.st_dev] = os.fstatvfs(new).f_fsid
+            self._one.found.devices.append((now.st_dev, path))
+        return system, now.st_ino
 
     def _visit_both(self, here: Visit) -> None:
         self._tally.directories += 1
@@ -87,14 +103,7 @@ class Folders:
             # another file system is mounted here: what is in it is not ours
             self._finish(here)
             return
-        ledger = self._sides.ledger
-        then = None
-        if ledger is not None and here.known == KNOWN:
-            if ledger.is_at(here.before.st_ino, here.parent, here.path):
-                then = ledger.find(here.before.st_ino)
-            else:
-                # it was away, and this pass or the one before has seen it there
-                here.known = FRESH
+        then = self._beliefs.of(here)
         if then is not None and then.ctime == here.before.st_ctime_ns:
             self._same_names(here, then)
         else:
@@ -150,7 +159,7 @@ class Folders:
             rows = zip(then.inodes, then.ctimes, then.kinds, strict=True)
             known = dict(zip(then.names, rows, strict=True))
         skipped = self._sides.rules.skipped.get(here.path, ())
-        there: dict[str, bool] = {}
+        there: dict[str, int] = {}
         if here.known != MADE:
             there = self._clearing.names(here.new, skipped)
             make_plain(here.new)
@@ -158,7 +167,7 @@ class Folders:
             here.before.st_ino,
             here.parent,
             self._sides.trusted(here.before),
-            mark(here.path),
+            here.place,
         )
         if here.path in self._sides.rules.leads:
             now.ctime = DOUBTFUL
@@ -168,11 +177,11 @@ class Folders:
             task = (here.path, here.before.st_ino, here.parent, here.known)
             self._unreadable(task, error)
             return
-        self._take_back(here, known, entries, there)
+        self._beliefs.take_back(here, known, entries, there)
         if there:
             for name in there.keys() - {entry.name for entry in entries}:
                 self._clearing.take_away(
-                    here.new, name, here.path, is_directory=there[name]
+                    here.new, name, here.path, is_directory=bool(there[name])
                 )
         for number, entry in enumerate(entries):
             if not number % OFTEN:
@@ -182,30 +191,12 @@ class Folders:
         self._finish(here)
         self._remember(here, now)
 
-    def _take_back(
-        self,
-        here: Visit,
-        known: dict[str, tuple[int, int, int]],
-        entries: "list[os.DirEntry[str]]",
-        there: dict[str, bool],
-    ) -> None:
-        """Take back what is said of directories that do not stay where they are."""
-        ledger, writer = self._sides.ledger, self._writer
-        if ledger is None or writer is None:
-            return
-        gone = {name: was[0] for name, was in known.items() if was[2] == DIRECTORY}
-        for entry in entries if gone else ():
-            name = entry.name
-            if name in gone and there.get(name) and gone[name] == _inode_now(entry):
-                del gone[name]
-        writer.take_back(ledger.below(gone, here.before.st_ino))
-
     def _entry(
         self,
         here: Visit,
         entry: "os.DirEntry[str]",
         known: dict[str, tuple[int, int, int]],
-        there: dict[str, bool],
+        there: dict[str, int],
         now: Listing,
     ) -> None:
         if entry.is_dir(follow_symlinks=False):
@@ -241,27 +232,23 @@ class Folders:
         here: Visit,
         entry: "os.DirEntry[str]",
         known: dict[str, tuple[int, int, int]],
-        at_destination: dict[str, bool],
+        at_destination: dict[str, int],
         now: Listing,
     ) -> None:
         """See that a directory is there; what is in it is looked at later."""
-        name, ledger = entry.name, self._sides.ledger
-        was, there = known.get(name), at_destination.get(name)
+        name = entry.name
+        there = at_destination.get(name)
         # not what the directory says: the two differ where file systems overlap
         inode = self._inode(here, entry)
         if not inode or not self._make_directory(here, name, there):
             return
-        is_known = (
-            bool(there)
-            and ledger is not None
-            # its number may have been a file's before
-            and was is not None
-            and (was[0], was[2]) == (inode, DIRECTORY)
-            and ledger.is_at(inode, here.before.st_ino, name)
-        )
-        how = KNOWN if is_known else FRESH if there else MADE
         now.add(name, inode, 1, DIRECTORY)
-        if how != KNOWN or self._sides.descends:
+        how = FRESH if there else MADE
+        if there and self._beliefs.is_known(here, inode, known.get(name)):
+            how = KNOWN
+        else:
+            self._beliefs.take_back_one(inode)
+        if how != KNOWN or self._beliefs.must_visit(here, inode, there or 0):
             self._below(here, name, inode, how)
 
     def _inode(self, here: Visit, entry: "os.DirEntry[str]") -> int:
@@ -271,11 +258,11 @@ class Folders:
             self._one.source_failed(f"{here.path}/{entry.name}", error)
             return 0
 
-    def _make_directory(self, here: Visit, name: str, there: bool | None) -> bool:
+    def _make_directory(self, here: Visit, name: str, there: int | None) -> bool:
         """See that the directory is there at the destination."""
         if there:
             return True
-        if there is False:
+        if there is not None:
             self._clearing.take_away(here.new, name, here.path, is_directory=False)
         os.mkdir(name, 0o700, dir_fd=here.new)
         return True
@@ -309,13 +296,5 @@ class Folders:
         path, inode, parent, _ = task
         self._one.source_failed(path, error)
         if error.errno not in GONE and self._writer is not None:
-            listing = Listing(inode, parent, DOUBTFUL, mark(path))
+            listing = Listing(inode, parent, DOUBTFUL)
             self._writer.write(listing.encode())
-
-
-def _inode_now(entry: "os.DirEntry[str]") -> int:
-    """Return a directory's own inode; 0 where it is none, or gone."""
-    with suppress(OSError):
-        if entry.is_dir(follow_symlinks=False):
-            return entry.stat(follow_symlinks=False).st_ino
-    return 0

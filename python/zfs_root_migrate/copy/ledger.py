@@ -17,7 +17,7 @@ import glob
 import json
 import mmap
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,9 +27,9 @@ from zfs_root_migrate.copy.listing import (
     HEAD,
     MAGIC,
     Listing,
+    Place,
     decode,
     inodes_of,
-    mark,
     void,
     voids,
 )
@@ -37,7 +37,7 @@ from zfs_root_migrate.copy.writer import Writer
 from zfs_root_migrate.journal import write_state
 
 _SCHEMA = "zfs-root-migrate/copied"
-_VERSION = 2
+_VERSION = 3
 
 
 class Ledger:
@@ -163,7 +163,7 @@ class Ledger:
         sizes: dict[int, int] = {}
         while place + HEAD.size <= self._length:
             head = HEAD.unpack_from(self._data, place)
-            magic, length, inode, *_, doubtful, _, gone = head
+            magic, length, inode, *_, doubtful, gone = head
             end = place + length
             if magic != MAGIC or length < HEAD.size or not self._ends(end):
                 self.is_complete = False
@@ -203,27 +203,36 @@ class Ledger:
         place = self._places.get(inode)
         return None if place is None else decode(self._data, place)
 
-    def is_at(self, inode: int, parent: int, path: str) -> bool:
-        """Tell whether this is where a directory was when it was copied."""
+    def is_in(self, inode: int, parent: int) -> bool:
+        """Tell whether a directory was in another one when it was copied."""
         place = self._places.get(inode)
-        if place is None:
+        return place is not None and HEAD.unpack_from(self._data, place)[3] == parent
+
+    def is_at(self, inode: int, parent: int, place: Place) -> bool:
+        """Tell whether it was, and was copied to this directory of the destination."""
+        found = self._places.get(inode)
+        if found is None:
             return False
-        head = HEAD.unpack_from(self._data, place)
-        return (head[3], head[8]) == (parent, mark(path))
+        head = HEAD.unpack_from(self._data, found)
+        return (head[3], head[5:7]) == (parent, place)
 
-    def below(self, names: Mapping[str, int], parent: int) -> Iterator[int]:
-        """Return directories, by name and inode, and all that was copied below them.
+    def __contains__(self, inode: int) -> bool:
+        """Tell whether anything is known of a directory."""
+        return inode in self._places
 
-        Only those that were copied to where they are, or were.
+    def below(self, inodes: Iterable[int], parent: int) -> Iterator[int]:
+        """Return directories, and all that was copied below them.
+
+        Only those that were copied when they were in the parent.
         """
-        waiting = [(inode, parent, name) for name, inode in names.items()]
+        waiting = [(inode, parent) for inode in inodes]
         while waiting:
-            inode, parent, path = waiting.pop()
-            here = self.find(inode) if self.is_at(inode, parent, path) else None
+            inode, parent = waiting.pop()
+            here = self.find(inode) if self.is_in(inode, parent) else None
             if here is None:
                 continue
             yield inode
-            waiting += [(i, inode, name) for name, i in here.directories().items()]
+            waiting += [(below, inode) for below in here.directories().values()]
 
     def held_by(
         self, changed: set[int], *, with_doubtful: bool = True

@@ -5,18 +5,21 @@ import os
 import re
 import stat
 import struct
-import zlib
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-HEAD = struct.Struct("<4sIQQqIIIII")
-MAGIC = b"dir2"
+HEAD = struct.Struct("<4sIQQqQQIIII")
+MAGIC = b"dir3"
 # ends a record: one that was written in part has something else there
-END = b"2rid"
+END = b"3rid"
 DOUBTFUL = 0
 # what `kinds` has for a directory
 DIRECTORY = stat.S_IFDIR >> 12
+
+# a directory of the destination: f_fsid of its file system (statvfs(3)), and its inode
+Place = tuple[int, int]
+NOWHERE: Place = (0, 0)
 
 
 @dataclass(slots=True)
@@ -24,15 +27,15 @@ class Listing:
     """One directory as it was copied: names with inode, change time (ns) and kind.
 
     `kinds` are the file type bits of the mode, shifted to one byte each. `ctime` is the
-    directory's own. `parent` is the inode of the directory that held it then, and
-    `mark` stands for its name there: one that has moved since is not at the
-    destination's place for it, even if it was moved back.
+    directory's own, `parent` is the inode of the directory that held it then, and
+    `place` is what it was copied to: what is said here is of that, and of no other
+    directory of the destination that stands where this one is to be.
     """
 
     inode: int
     parent: int
     ctime: int
-    mark: int = 0
+    place: Place = NOWHERE
     names: list[str] = field(default_factory=list)
     inodes: "array[int]" = field(default_factory=lambda: array("Q"))
     ctimes: "array[int]" = field(default_factory=lambda: array("q"))
@@ -60,7 +63,7 @@ class Listing:
             (
                 HEAD.pack(
                     *(MAGIC, length, self.inode, self.parent, self.ctime),
-                    *(count, len(names), doubtful, self.mark, 0),
+                    *(*self.place, count, len(names), doubtful, 0),
                 ),
                 self.inodes.tobytes(),
                 self.ctimes.tobytes(),
@@ -74,7 +77,7 @@ class Listing:
 def void(inode: int) -> bytes:
     """Return the record that takes back what earlier ones say of a directory."""
     length = HEAD.size + len(END)
-    return HEAD.pack(MAGIC, length, inode, 0, DOUBTFUL, 0, 0, 0, 0, 1) + END
+    return HEAD.pack(MAGIC, length, inode, 0, DOUBTFUL, *NOWHERE, 0, 0, 0, 1) + END
 
 
 _FIXED = void(0)
@@ -87,30 +90,26 @@ def voids(data: mmap.mmap | bytes, place: int) -> Iterator[int]:
         yield int.from_bytes(found[1], "little")
 
 
-def mark(path: str) -> int:
-    """Return what stands for the last name of a path."""
-    return zlib.crc32(os.fsencode(path.rpartition("/")[2]))
-
-
-def decode(data: mmap.mmap | bytes, place: int) -> Listing:
-    """Return the record at a place."""
-    head = HEAD.unpack_from(data, place)
-    _, length, inode, parent, ctime, count, size, _, named, _ = head
-    start = place + HEAD.size
+def decode(data: mmap.mmap | bytes, at: int) -> Listing:
+    """Return the record at an offset."""
+    head = HEAD.unpack_from(data, at)
+    _, length, inode, parent, ctime, system, number, count, size, _, _ = head
+    start = at + HEAD.size
     inodes, ctimes = array("Q"), array("q")
     inodes.frombytes(data[start : start + 8 * count])
     ctimes.frombytes(data[start + 8 * count : start + 16 * count])
     kinds = bytearray(data[start + 16 * count : start + 17 * count])
-    end = place + length - len(END)
+    end = at + length - len(END)
     blob = data[end - size : end]
     names = os.fsdecode(blob).split("\0") if count else []
-    return Listing(inode, parent, ctime, named, names, inodes, ctimes, kinds)
+    place = (system, number)
+    return Listing(inode, parent, ctime, place, names, inodes, ctimes, kinds)
 
 
-def inodes_of(data: mmap.mmap | bytes, place: int) -> "array[int]":
-    """Return only the inodes of the record at a place."""
-    count = HEAD.unpack_from(data, place)[5]
-    start = place + HEAD.size
+def inodes_of(data: mmap.mmap | bytes, at: int) -> "array[int]":
+    """Return only the inodes of the record at an offset."""
+    count = HEAD.unpack_from(data, at)[7]
+    start = at + HEAD.size
     found = array("Q")
     found.frombytes(data[start : start + 8 * count])
     return found

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zfs_root_migrate.copy.entry import SMALL, Entries, remove
-from zfs_root_migrate.copy.listing import DOUBTFUL
+from zfs_root_migrate.copy.listing import DOUBTFUL, Place
 from zfs_root_migrate.copy.order import Tally
 from zfs_root_migrate.copy.problems import FATAL, GONE, ChangedError, SourceError
 from zfs_root_migrate.copy.sides import Found, Sides
@@ -14,7 +14,11 @@ from zfs_root_migrate.copy.sides import Found, Sides
 
 @dataclass(slots=True)
 class Visit:
-    """One directory, open on both sides; `known` is how much is known of it."""
+    """One directory, open on both sides; `known` is how much is known of it.
+
+    `before` is what it was like at the source, `place` which one it is at the
+    destination.
+    """
 
     path: str
     parent: int
@@ -22,6 +26,7 @@ class Visit:
     old: int
     new: int
     before: os.stat_result
+    place: Place
 
 
 class Names:

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from zfs_root_migrate.copy import worker
@@ -90,7 +90,7 @@ class Pass:
             raise
         finally:
             crew.close()
-        self._complete(scan)
+        self._complete(scan, crew.heard.missed)
 
     def _work(self, crew: Crew, scan: _Scan) -> None:
         tasks = self._tasks(scan)
@@ -219,6 +219,14 @@ class Pass:
         finally:
             writer.close()
 
+    def _look_again(self, inodes: set[int], ledger: Ledger) -> None:
+        """Have directories read again by the next pass, whatever their times say."""
+        with closing(ledger.append()) as writer:
+            for here in filter(None, map(ledger.find, inodes)):
+                here.ctime = DOUBTFUL
+                writer.write(here.encode())
+        ledger.reread()
+
     # what counts
 
     def _sync(self) -> None:
@@ -242,9 +250,11 @@ class Pass:
             self._sync()
             self._ledger.count(length, complete=False)
 
-    def _complete(self, scan: _Scan) -> None:
+    def _complete(self, scan: _Scan, missed: set[int]) -> None:
         if self._ledger is not None:
             self._ledger.reread()
+            if missed:
+                self._look_again(missed, self._ledger)
             self._sync()
             tables = scan.tables
             self._ledger.complete(None if tables is None else tables.write)

@@ -162,7 +162,7 @@ class Room:
         return {
             name: inode
             for name, inode in here.directories().items()
-            if self._ledger.is_at(inode, place.inode, name)
+            if self._ledger.is_in(inode, place.inode)
         }
 
     def _take_back(self, ledger: Ledger) -> None:
@@ -172,7 +172,7 @@ class Room:
                 writer.take_back(
                     inode
                     for parent, known in self._beliefs
-                    for inode in ledger.below(known, parent)
+                    for inode in ledger.below(known.values(), parent)
                 )
         except OSError as error:
             if error.errno not in NO_ROOM:

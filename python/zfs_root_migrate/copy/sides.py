@@ -56,6 +56,8 @@ class Found:
     copied: list[tuple[str, str]] = field(default_factory=list)
     # file systems of the destination, and a directory on each
     devices: list[tuple[int, str]] = field(default_factory=list)
+    # inodes of directories below which something was not there when it was looked for
+    missed: list[int] = field(default_factory=list)
 
 
 def open_directory(top: int, path: str) -> int:

@@ -189,7 +189,8 @@ class Worker:
         found, made = self._names.found, self._made
         message = (
             *(kind, self._tally.take(), tuple(tasks)),
-            *(found.links, found.problems, found.copied, found.devices, made, failure),
+            *(found.links, found.problems, found.copied, found.devices, found.missed),
+            *(made, failure),
         )
         send(self._out, message)
         self._names.found = Found(tasks=found.tasks)
