@@ -162,6 +162,22 @@ def sync_file_system(descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def may_be_written(descriptor: int) -> bool:
+    """Tell whether somebody may have a file open for writing, or map it so.
+
+    The descriptor is one for reading only. A lease is given where nobody has, and only
+    then (fcntl(2), F_SETLEASE); where there are none, as to another user's file, that
+    is not known. It is given back at once: whoever opens the file between the two waits
+    that long, and the kernel says so by SIGIO, which the caller must ignore.
+    """
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError:
+        return True
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
+
+
 def project(descriptor: int) -> int:
     """Return the project (quota) of an open directory, 0 where it has none."""
     data = bytearray(_FSXATTR.size)

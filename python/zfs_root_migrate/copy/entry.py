@@ -16,19 +16,27 @@ CHUNK = 4 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BLOCK = 512
+Settled = Callable[[int, os.stat_result], tuple[os.stat_result, int]]
 
 
 class Entries:
     """Copies names from one open directory to another."""
 
-    def __init__(self, tick: Callable[[int], None]) -> None:
-        """`tick` is told of bytes that were written; it may raise to stop."""
+    def __init__(self, tick: Callable[[int], None], settled: Settled) -> None:
+        """`tick` is told of bytes that were written; it may raise to stop.
+
+        `settled` is that of both sides.
+        """
         self._tick = tick
+        self._settled = settled
         self._attributes = Attributes()
         self._read = _READ | os.O_NOATIME
 
-    def open(self, folder: int, name: str) -> tuple[int, os.stat_result]:
-        """Open a regular file of the source and look at it, in this order."""
+    def open(self, folder: int, name: str) -> tuple[int, os.stat_result, int]:
+        """Open a regular file of the source and look at it, in this order.
+
+        Returns the change time that counts besides.
+        """
         try:
             try:
                 old = os.open(name, self._read, dir_fd=folder)
@@ -41,13 +49,16 @@ class Entries:
         if not stat.S_ISREG(before.st_mode):
             os.close(old)
             raise ChangedError
-        return old, before
+        return old, *self._settled(old, before)
 
     def file(
         self, old: int, new: int, name: str, lost: NotKept, *, is_there: bool
-    ) -> os.stat_result:
-        """Copy a regular file; one that has several names is only looked at."""
-        file, before = self.open(old, name)
+    ) -> tuple[os.stat_result, int]:
+        """Copy a regular file; one that has several names is only looked at.
+
+        Returns what was copied, and its change time as far as that counts.
+        """
+        file, before, ctime = self.open(old, name)
         try:
             if before.st_nlink == 1:
                 if is_there:
@@ -57,7 +68,7 @@ class Entries:
                 self.give_flags(file, new, name, lost)
         finally:
             os.close(file)
-        return before
+        return before, ctime
 
     def regular(
         self, old: int, before: os.stat_result, folder: int, name: str, lost: NotKept

@@ -134,7 +134,7 @@ class Linker:
         try:
             old = open_directory(self._sides.source, path)
             try:
-                file, before = self._one.entries.open(old, name)
+                file, before, _ = self._one.entries.open(old, name)
             finally:
                 os.close(old)
         except (SourceError, ChangedError, OSError):
@@ -158,31 +158,35 @@ class Linker:
             new = open_directory(self._sides.destination, path)
             try:
                 make_plain(new)
-                before = self._first(inode, old, new, path, name)
+                before, ctime = self._first(inode, old, new, path, name)
             except BaseException:
                 os.close(new)
                 raise
         finally:
             os.close(old)
         self._one.copied(path, name, is_file=stat.S_ISREG(before.st_mode))
-        return self._sides.trusted(before), before.st_mode >> 12, new, holder
+        return ctime, before.st_mode >> 12, new, holder
 
     def _first(
         self, inode: int, old: int, new: int, path: str, name: str
-    ) -> os.stat_result:
-        """Copy one name, which must still be of the same file."""
+    ) -> tuple[os.stat_result, int]:
+        """Copy one name, which must still be of the same file.
+
+        Returns what was copied, and its change time as far as that counts.
+        """
         entries, lost = self._one.entries, self._one.lost(f"{path}/{name}")
         now = _same(inode, os.stat(name, dir_fd=old, follow_symlinks=False))
         if not stat.S_ISREG(now.st_mode):
             remove(new, name)
-            return entries.other(old, new, name, lost)
-        file, before = entries.open(old, name)
+            made = entries.other(old, new, name, lost)
+            return made, self._sides.trusted(made)
+        file, before, ctime = entries.open(old, name)
         try:
             _same(inode, before)
             entries.replace(file, before, new, name, lost)
         finally:
             os.close(file)
-        return before
+        return before, ctime
 
     def _link(self, inode: int, first: int, made: str, path: str, name: str) -> int:
         """Make another name; return the inode of its directory in the source."""

@@ -37,7 +37,7 @@ class Names:
         self._sides = sides
         self._tally = tally
         self._tick = tick
-        self.entries = Entries(self._wrote)
+        self.entries = Entries(self._wrote, sides.settled)
         self.remembers_copies = False
         self.found = Found()
         # the name that is being copied, for what cannot be kept of it
@@ -52,11 +52,12 @@ class Names:
         try:
             if is_file:
                 entries = self.entries
-                before = entries.file(
+                before, ctime = entries.file(
                     here.old, here.new, name, self._lost, is_there=is_there
                 )
             else:
                 before = self._other(here, name, is_there=is_there)
+                ctime = self._sides.trusted(before)
         except ChangedError:
             self.changed()
             return None
@@ -70,7 +71,7 @@ class Names:
             self.found.links.append((inode, before.st_nlink, *where))
             return inode, DOUBTFUL, kind
         self.copied(here.path, name, is_file=is_file)
-        return inode, self._sides.trusted(before), kind
+        return inode, ctime, kind
 
     def bring_again(self, here: Visit, name: str) -> tuple[int, int, int] | None:
         """The same for a name that was copied before, of whatever kind it is now."""

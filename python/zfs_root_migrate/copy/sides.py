@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 from zfs_root_migrate.copy.clearing import Rules
 from zfs_root_migrate.copy.ledger import Ledger
 from zfs_root_migrate.copy.listing import DOUBTFUL
-from zfs_root_migrate.syscalls import open_below
+from zfs_root_migrate.syscalls import may_be_written, open_below
 
 # how much is known of a directory at the destination
 MADE = 0  # it was made just now and is empty
 FRESH = 1  # it may hold anything
 KNOWN = 2  # it is as the ledger says
+
+# ns; a call of write(2) that goes on for longer is one of 2 GiB, the most there is, at
+# less than 4 MB/s
+LONGEST_WRITE = 600 * 10**9
 
 # path, inode, the parent's inode, how much is known
 Task = tuple[str, int, int, int]
@@ -42,6 +46,24 @@ class Sides:
         """Return the change time, or 0 where it may not move with the next write."""
         ctime = before.st_ctime_ns
         return ctime if ctime < self.barrier else DOUBTFUL
+
+    def settled(
+        self, file: int, before: os.stat_result
+    ) -> tuple[os.stat_result, int]:
+        """Return the same for an open file that is about to be read, and its stat.
+
+        write(2) sets the change time when it begins, and puts the data there after
+        that, for as long as it takes: a file that was changed a while ago and that
+        somebody has open for writing is as doubtful as one that is changed now.
+        """
+        ctime = before.st_ctime_ns
+        if ctime < self.barrier - LONGEST_WRITE:
+            return before, ctime
+        if ctime >= self.barrier or may_be_written(file):
+            return before, DOUBTFUL
+        # who wrote may have gone since it was looked at, and no write sets this back
+        now = os.fstat(file)
+        return now, self.trusted(now)
 
 
 @dataclass(slots=True)

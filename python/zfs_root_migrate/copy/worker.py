@@ -83,6 +83,8 @@ class Worker:
         """Do what comes in until the other side ends."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # of the lease on a file, which is given back already
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
         os.umask(0)
         try:
             self._tell(IDLE)
@@ -146,15 +148,16 @@ class Worker:
     def _differs(self, path: str, name: str) -> bool:
         """Compare by hash; what was changed since, or is gone, does not count."""
         try:
-            old, changed = self._digest(self._sides.source, path, name)
+            old, is_settled = self._digest(self._sides.source, path, name)
             new, _ = self._digest(self._sides.destination, path, name)
         except OSError as error:
             if error.errno in GONE:
                 return False
             raise
-        return old != new and changed < self._sides.barrier
+        return old != new and is_settled
 
-    def _digest(self, top: int, path: str, name: str) -> tuple[bytes, int]:
+    def _digest(self, top: int, path: str, name: str) -> tuple[bytes, bool]:
+        """Return the hash of a file, and whether it has been the same all the time."""
         folder = open_directory(top, path)
         try:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -163,10 +166,11 @@ class Worker:
             os.close(folder)
         digest = hashlib.blake2b()
         try:
+            _, ctime = self._sides.settled(file, os.fstat(file))
             while data := os.read(file, _CHUNK):
                 digest.update(data)
                 self._tick()
-            return digest.digest(), os.fstat(file).st_ctime_ns
+            return digest.digest(), os.fstat(file).st_ctime_ns == ctime
         finally:
             os.close(file)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from zfs_root_migrate.copy.doubt import doubt
 from zfs_root_migrate.copy.identity import Identity
 from zfs_root_migrate.copy.ledger import Ledger
-from zfs_root_migrate.copy.listing import DOUBTFUL, Listing, mark, void, voids
+from zfs_root_migrate.copy.listing import DOUBTFUL, Listing, void, voids
 
 ROOT = 2
 IDENTITY = Identity(
@@ -171,19 +171,26 @@ def test_what_was_seen_elsewhere_is_not_taken_back(path):
 
 
 def test_a_directory_and_all_below_it(path):
-    """Where it was copied to this place; nothing where it was copied to another."""
-    marked = [
-        replace(item, mark=mark(name))
-        for item, name in zip(TREE, ("", "etc", "deep"), strict=True)
-    ]
-    keep(Ledger(path, IDENTITY), marked)
+    """Where it was in this one; nothing where it was in another."""
     ledger = Ledger(path, IDENTITY)
-    assert sorted(ledger.below({"etc": 3}, ROOT)) == [3, 4]
-    assert list(ledger.below({"deep": 4}, 3)) == [4]
-    assert list(ledger.below({"other": 3}, ROOT)) == []
-    assert list(ledger.below({"etc": 3}, 4)) == []
-    keep(ledger, [replace(marked[2], parent=ROOT)])
-    assert list(Ledger(path, IDENTITY).below({"etc": 3}, ROOT)) == [3]
+    assert sorted(ledger.below([3], ROOT)) == [3, 4]
+    assert list(ledger.below([4], 3)) == [4]
+    assert list(ledger.below([3, 99], 4)) == []
+    keep(ledger, [replace(TREE[2], parent=ROOT)])
+    assert list(Ledger(path, IDENTITY).below([3], ROOT)) == [3]
+
+
+def test_what_is_said_is_of_one_place(path):
+    """Of no other directory of the destination, nor one of another file system."""
+    keep(Ledger(path, IDENTITY), [replace(TREE[1], place=(2**64 - 1, 5))])
+    ledger = Ledger(path, IDENTITY)
+    assert ledger.find(3).place == (2**64 - 1, 5)
+    assert ledger.is_at(3, ROOT, (2**64 - 1, 5))
+    assert not ledger.is_at(3, ROOT, (2**64 - 1, 6))
+    assert not ledger.is_at(3, ROOT, (0, 5))
+    assert not ledger.is_at(3, 4, (2**64 - 1, 5))
+    assert not ledger.is_at(99, ROOT, (2**64 - 1, 5))
+    assert (3 in ledger, 99 in ledger) == (True, False)
 
 
 def test_inode_tables_belong_to_what_counts(path):
