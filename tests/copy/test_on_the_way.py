@@ -23,6 +23,29 @@ from zfs_root_migrate.copy.sides import Task, open_directory
 NAME = "directory " * 10
 
 
+def by_one(source: Path, destination: Path, tmp_path: Path, detect: Detect) -> Order:
+    """Return a pass by a single worker, which visits one directory after the other."""
+    return Order(
+        source=str(source),
+        destination=str(destination),
+        state=str(tmp_path / "state"),
+        detect=detect,
+        jobs=1,
+    )
+
+
+def settle(order: Order) -> Report:
+    """Make a pass a little after the last change."""
+    time.sleep(TICK_S)
+    done = copy(order, nobody)
+    assert done.is_good
+    return done
+
+
+def nobody(_tally: Tally) -> None:
+    """Hear how far it is."""
+
+
 @pytest.mark.parametrize("depth", [3, 50], ids=["short", "longer than PATH_MAX"])
 @pytest.mark.parametrize("target", ["real", "x" * 4000], ids=["there", "no name"])
 @pytest.mark.parametrize("knows", [True, False], ids=["openat2", "old kernel"])
@@ -87,13 +110,7 @@ def test_a_directory_that_stood_for_its_file_system_goes(
     source, destination = mount("ext4", "old").path, mount("tmpfs", "new").path
     (source / "place/dir/below").mkdir(parents=True)
     mount("tmpfs", "new/place")
-    order = Order(
-        source=str(source),
-        destination=str(destination),
-        state=str(tmp_path / "state"),
-        detect=Detect.TABLES,
-        jobs=1,
-    )
+    order = by_one(source, destination, tmp_path, Detect.TABLES)
     copy(order, nobody)
     (source / "place/dir/below/file").write_text("new")
     below = destination / "place/dir"
@@ -119,13 +136,7 @@ def test_a_name_that_is_met_at_two_places(
         (source / name).mkdir(parents=True)
     (source / "other/name").write_text("content")
     (source / "away/dir/name").hardlink_to(source / "other/name")
-    order = Order(
-        source=str(source),
-        destination=str(destination),
-        state=str(tmp_path / "state"),
-        detect=Detect.WALK,
-        jobs=1,
-    )
+    order = by_one(source, destination, tmp_path, Detect.WALK)
     settle(order)
     real, ways = Folders.visit, [source / "away/dir"]
 
@@ -160,13 +171,7 @@ def test_stopped_on_the_way_to_what_was_moved(
     (old / "below/deeper").mkdir(parents=True)
     new.parent.mkdir()
     (old / "below/deeper/file").write_text("content")
-    order = Order(
-        source=str(source),
-        destination=str(destination),
-        state=str(tmp_path / "state"),
-        detect=detect,
-        jobs=1,
-    )
+    order = by_one(source, destination, tmp_path, detect)
     settle(order)
     old.rename(new)
     real = Folders.visit
@@ -195,13 +200,7 @@ def test_a_directory_that_is_away_when_it_is_looked_for(
     """With all that is above it, which is as before when the next pass begins."""
     source, destination = mount("ext4", "old").path, mount("tmpfs", "new").path
     (source / "top/middle").mkdir(parents=True)
-    order = Order(
-        source=str(source),
-        destination=str(destination),
-        state=str(tmp_path / "state"),
-        detect=detect,
-        jobs=1,
-    )
+    order = by_one(source, destination, tmp_path, detect)
     settle(order)
     (source / "top/middle/below").mkdir()
     (source / "top/middle/below/file").write_text("content")
@@ -225,24 +224,10 @@ def test_a_directory_that_is_away_when_it_is_looked_for(
     assert judge.differences(source, destination) == []
 
 
-def settle(order: Order) -> Report:
-    """Make a pass a little after the last change."""
-    time.sleep(TICK_S)
-    done = copy(order, nobody)
-    assert done.is_good
-    return done
-
-
-def nobody(_tally: Tally) -> None:
-    """Hear how far it is."""
-
-
 def test_a_file_that_is_being_written(mount: Mount, tmp_path: Path) -> None:
     """It has its change time already, and not yet its content: that is not believed."""
     source, destination = mount("ext4", "old").path, mount("tmpfs", "new").path
-    order = Order(
-        source=str(source), destination=str(destination), state=str(tmp_path / "state")
-    )
+    order = by_one(source, destination, tmp_path, Detect.AUTO)
     (source / "file").write_text("before")
     (source / "one").write_text("before")
     (source / "other").hardlink_to(source / "one")
@@ -252,4 +237,3 @@ def test_a_file_that_is_being_written(mount: Mount, tmp_path: Path) -> None:
     copied += [settle(order).tally.copied for _ in range(2)]
     assert copied == [3, 3, 3, 0]
     assert judge.differences(source, destination) == []
-

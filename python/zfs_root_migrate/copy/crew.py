@@ -191,8 +191,8 @@ class Crew:
             for inode, names, device, path, name in links
         ]
         self.heard.made += [
-            (inode, ctime, kind, [(intern(path), name) for path, name in names])
-            for inode, ctime, kind, names in made
+            (inode, ctime, [(intern(path), name) for path, name in names])
+            for inode, ctime, names in made
         ]
         self.heard.copied += copied
         self.heard.missed.update(missed)

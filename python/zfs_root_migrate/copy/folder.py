@@ -53,8 +53,6 @@ class Folders:
         try:
             old = open_directory(self._sides.source, path)
         except OSError as error:
-            if error.errno in GONE:
-                self._missed(parent)
             self._unreadable(task, error)
             return
         try:
@@ -295,6 +293,8 @@ class Folders:
         """Note a directory that could not be read, and have the next pass try again."""
         path, inode, parent, _ = task
         self._one.source_failed(path, error)
-        if error.errno not in GONE and self._writer is not None:
+        if error.errno in GONE:
+            self._missed(parent)
+        elif self._writer is not None:
             listing = Listing(inode, parent, DOUBTFUL)
             self._writer.write(listing.encode())

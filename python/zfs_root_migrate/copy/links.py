@@ -16,8 +16,8 @@ from zfs_root_migrate.copy.sides import Link, Sides, open_directory
 T = TypeVar("T")
 # inode, and for each name its directory and itself
 Group = tuple[int, list[tuple[str, str]]]
-# what a group came to: inode, its change time or 0, kind, names
-Made = tuple[int, int, int, list[tuple[str, str]]]
+# what a group came to: inode, its change time or 0, names
+Made = tuple[int, int, list[tuple[str, str]]]
 
 
 def gather(
@@ -101,7 +101,7 @@ class Linker:
         place of one of them another may be missing that nobody has looked for.
         """
         inode, names = group
-        ctime, kind, first = 0, 0, ""
+        ctime, first = 0, ""
         here = -1
         done: list[tuple[str, str]] = []
         places: set[tuple[int, str]] = set()
@@ -109,7 +109,7 @@ class Linker:
             for path, name in names:
                 try:
                     if not first:
-                        ctime, kind, here, holder = self._copy(inode, path, name)
+                        ctime, here, holder = self._copy(inode, path, name)
                         first = name
                     else:
                         holder = self._link(inode, here, first, path, name)
@@ -125,7 +125,7 @@ class Linker:
         finally:
             if here >= 0:
                 os.close(here)
-        return inode, ctime if len(places) == len(names) else DOUBTFUL, kind, done
+        return inode, ctime if len(places) == len(names) else DOUBTFUL, done
 
     def _give_flags(
         self, inode: int, new: int, made: str, path: str, name: str
@@ -147,10 +147,10 @@ class Linker:
         finally:
             os.close(file)
 
-    def _copy(self, inode: int, path: str, name: str) -> tuple[int, int, int, int]:
+    def _copy(self, inode: int, path: str, name: str) -> tuple[int, int, int]:
         """Copy the first name.
 
-        Returns change time, kind, its open directory, and the inode of the source's.
+        Returns change time, its open directory, and the inode of the source's.
         """
         old = open_directory(self._sides.source, path)
         try:
@@ -165,7 +165,7 @@ class Linker:
         finally:
             os.close(old)
         self._one.copied(path, name, is_file=stat.S_ISREG(before.st_mode))
-        return ctime, before.st_mode >> 12, new, holder
+        return ctime, new, holder
 
     def _first(
         self, inode: int, old: int, new: int, path: str, name: str

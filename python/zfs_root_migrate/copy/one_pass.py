@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
@@ -179,53 +179,36 @@ class Pass:
 
     def _doubt(self, paths: set[str], ledger: Ledger) -> None:
         """Have names made anew that no visit has touched: not to be believed now."""
-        self._change(ledger, paths, dict.fromkeys(paths, None))
+        found = (_look_at(self._source, path) for path in sorted(paths))
+        self._look_again((now.st_ino for now in found if now is not None), ledger)
 
-    def _remember(self, made: list[Made], ledger: Ledger) -> None:
-        known: dict[str, dict[str, tuple[int, int, int]] | None] = {}
-        for inode, ctime, kind, names in drain(made):
-            row = (inode, ctime, kind)
-            for path, name in names:
-                here = known.setdefault(path, {})
-                if here is not None:
-                    here[name] = row
-        self._change(ledger, set(known), known)
-
-    def _change(
-        self,
-        ledger: Ledger,
-        paths: set[str],
-        rows: "dict[str, dict[str, tuple[int, int, int]] | None]",
-    ) -> None:
-        """Write directories anew with some names otherwise; None: all is doubtful."""
-        if not paths:
-            return
-        ledger.reread()
-        writer = ledger.append()
-        try:
-            for path in sorted(paths):
-                found = _look_at(self._source, path)
-                here = None if found is None else ledger.find(found.st_ino)
-                if here is None:
-                    continue
-                names = rows[path]
-                if names is None:
-                    here.ctime = DOUBTFUL
-                else:
-                    for number, name in enumerate(here.names):
-                        if name in names and names[name][0] == here.inodes[number]:
-                            here.ctimes[number] = names[name][1]
-                writer.write(here.encode())
-        finally:
-            writer.close()
-
-    def _look_again(self, inodes: set[int], ledger: Ledger) -> None:
+    def _look_again(self, inodes: Iterable[int], ledger: Ledger) -> None:
         """Have directories read again by the next pass, whatever their times say."""
         with closing(ledger.append()) as writer:
             for here in filter(None, map(ledger.find, inodes)):
                 here.ctime = DOUBTFUL
                 writer.write(here.encode())
+
+    def _remember(self, made: list[Made], ledger: Ledger) -> None:
+        """Write directories anew, with the change times of the names made in them."""
+        known: dict[str, dict[str, tuple[int, int]]] = {}
+        for inode, ctime, names in drain(made):
+            for path, name in names:
+                known.setdefault(path, {})[name] = (inode, ctime)
+        if not known:
+            return
         ledger.reread()
+        with closing(ledger.append()) as writer:
+            for path in sorted(known):
+                found = _look_at(self._source, path)
+                here = None if found is None else ledger.find(found.st_ino)
+                if here is None:
+                    continue
+                rows = known[path]
+                for number, name in enumerate(here.names):
+                    if name in rows and rows[name][0] == here.inodes[number]:
+                        here.ctimes[number] = rows[name][1]
+                writer.write(here.encode())
 
     # what counts
 
@@ -255,6 +238,7 @@ class Pass:
             self._ledger.reread()
             if missed:
                 self._look_again(missed, self._ledger)
+                self._ledger.reread()
             self._sync()
             tables = scan.tables
             self._ledger.complete(None if tables is None else tables.write)
