@@ -254,6 +254,24 @@ def test_transfers(case):
 
 
 @pytest.mark.parametrize("case", JOINING)
+def test_what_is_the_users_own_beside_grubs(case):
+    """A font or a theme of the user's is copied, what grub-install brings is not."""
+    config, facts = wished(case)
+    trees = transfers(config, facts, design(config, facts))
+    (tree, *_) = (t for t in trees if any("grub/grub.cfg" in e for e in t.exclude))
+    menu = next(e for e in tree.exclude if e.endswith("/grub.cfg"))
+    place = menu.removesuffix("grub.cfg")
+    own = ["fonts/own.pf2", "themes/own/theme.txt", "custom.cfg", "bg.png"]
+    grubs = ["fonts/unicode.pf2", "themes/starfield/theme.txt", "i386-pc/normal.mod"]
+    left = {
+        name
+        for name in (*own, *grubs, "locale/de.mo", "grubenv", "grub.cfg")
+        if any(f"{place}{name}/".startswith(f"{e}/") for e in tree.exclude)
+    }
+    assert left == {*grubs, "locale/de.mo", "grubenv", "grub.cfg"}
+
+
+@pytest.mark.parametrize("case", JOINING)
 def test_wishes_are_excluded(case):
     """A path that is not wanted is excluded where its file system is copied."""
     config, facts = wished(case)

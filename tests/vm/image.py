@@ -192,3 +192,5 @@ def _install_grub(chroot: Chroot, device: Path, identities: Mapping[str, str]) -
     if f"root=UUID={identities['root']} " not in text or str(device) in text:
         raise BuildError(f"grub.cfg names the build machine's devices: {config}")
     config.write_text(text)
+    # beside what grub-install brings
+    (chroot.root / "boot/grub/fonts/own.pf2").write_bytes(b"a font of the user's")

@@ -13,12 +13,15 @@ from zfs_root_migrate.steps.initramfs import bootable, image_path
 DEFAULT = "/etc/default/grub"
 CONFIG = "/boot/grub/grub.cfg"
 STARTED = "grub"
+# of fonts and themes the one that grub-install(8) brings by itself: the user's own lie
+# beside it
 WRITTEN = (
     DEFAULT,
     CONFIG,
     "/boot/grub/grubenv",
     "/boot/grub/i386-pc",
-    "/boot/grub/fonts",
+    "/boot/grub/fonts/unicode.pf2",
+    "/boot/grub/themes/starfield",
     "/boot/grub/locale",
 )
 # a hibernated system that is resumed after the pool was imported loses the pool
