@@ -129,19 +129,14 @@ def proof(
     )
 
 
-# Unpacked once and whole, as lsinitrd decompresses the image anew for every name that
-# it is given, and even so several times. dracut strips modules, so the one in the image
-# is asked, not compared; the cache file is an XDR list, the paths stand in it as text.
+# lsinitrd decompresses the image anew for every pattern that it is given. So there is
+# one, for the hostid, zpool and what has zfs in its name: to write all the rest takes
+# longer than to decompress it. dracut strips modules, so the one in the image is asked,
+# not compared; the cache file is an XDR list, the paths stand in it as text.
 _LOOK_INTO = """\
-image=$0 module=$1; shift
-d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; mkdir "$d/root"; cd "$d/root"
-case $(od -An -tx1 -N4 "$image" | tr -d ' ') in
-    28b52ffd) zstd -dcq "$image" >../plain ;;
-    fd377a58) xz -dc "$image" >../plain ;;
-    1f8b*) gzip -dc <"$image" >../plain ;;
-    *) ln -s "$(realpath "$image")" ../plain ;;
-esac
-lsinitrd --unpack ../plain
+module=$1; shift
+d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
+lsinitrd --unpack "$0" '*[hz][ofp][so]*'
 echo "vermagic $(modinfo -F vermagic "$(find . -type f -name "$module" | head -n 1)")"
 echo "hostid $(od -An -tx4 etc/hostid | tr -d ' ')"
 for name in zpool mount.zfs; do
