@@ -27,6 +27,7 @@ from zfs_root_migrate.step import (
     Hazard,
     Probe,
     Run,
+    Start,
     Step,
 )
 from zfs_root_migrate.steps import grub, initramfs, pool, probes
@@ -263,10 +264,11 @@ def verified(trees: tuple[CopyTree, ...]) -> tuple[CopyTree, ...]:
     return tuple(replace(tree, verify=True) for tree in trees)
 
 
-def delta(config: Config, facts: Facts, layout: Layout) -> Step:
+def delta(config: Config, facts: Facts, layout: Layout, *meanwhile: Start) -> Step:
     """Return the step that brings the copy up to date.
 
     The passes also put right the times of the directories that were written to since.
+    `meanwhile` is started before all files are read once more.
     """
     trees = verified(transfers(config, facts, layout))
     files = sum(tree.files for tree in trees)
@@ -277,10 +279,11 @@ def delta(config: Config, facts: Facts, layout: Layout) -> Step:
         "copier",
         hazard=Hazard.REVERSIBLE,
         needs=("sources",),
-        undone_by=("pool", "array"),
+        undone_by=("pool", "array", "partition-1"),
         actions=(
             *pool.unseal(layout, wanted=config.seals),
             CopyRounds(trees=trees, goal=GOAL, most=MOST_ROUNDS),
+            *meanwhile,
             CompareTrees(pairs=trees, report=REPORT, amend=True),
         ),
         seconds=10 + files // FILES_PER_SECOND,

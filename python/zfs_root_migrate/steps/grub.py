@@ -12,7 +12,7 @@ from zfs_root_migrate.steps.initramfs import bootable, image_path
 
 DEFAULT = "/etc/default/grub"
 CONFIG = "/boot/grub/grub.cfg"
-STARTED = "grub"
+INSTALLED, STARTED = "grub-install", "grub-mkconfig"
 # of fonts and themes the one that grub-install(8) brings by itself: the user's own lie
 # beside it
 WRITTEN = (
@@ -83,16 +83,23 @@ def default_file(facts: Facts, layout: Layout) -> WriteFile:
 
 
 def begin(layout: Layout) -> Start:
-    """Return what starts installing GRUB on every new disk, with its menu.
+    """Return what starts installing GRUB on every new disk.
 
-    The menu names each initramfs that lies in /boot, so those must be in place.
+    It needs the array and the new root's programs, and neither menu nor initramfs.
     """
-    commands = (
-        *(install(disk.path).argv for disk in layout.disks),
-        ("grub-mkconfig", "-o", CONFIG),
-    )
+    commands = (install(disk.path).argv for disk in layout.disks)
     script = " && ".join(map(shlex.join, commands))
-    return Start(name=STARTED, run=Run(argv=("sh", "-ec", script), chroot=NEW))
+    return Start(name=INSTALLED, run=Run(argv=("sh", "-ec", script), chroot=NEW))
+
+
+def begin_menu() -> Start:
+    """Return what starts making the menu.
+
+    It names each initramfs that lies in /boot, so those must be in place.
+    """
+    return Start(
+        name=STARTED, run=Run(argv=("grub-mkconfig", "-o", CONFIG), chroot=NEW)
+    )
 
 
 def grub(facts: Facts, layout: Layout) -> Step:
@@ -101,11 +108,11 @@ def grub(facts: Facts, layout: Layout) -> Step:
         id="grub",
         title="Install GRUB on the new disk" + "s" * (len(layout.disks) > 1),
         reason="each disk must be able to start the machine alone; it was begun while "
-        "the initramfs was looked at",
+        "the files were compared, and the menu while the initramfs was looked at",
         hazard=Hazard.REVERSIBLE,
-        needs=("initramfs",),
+        needs=("delta", "initramfs"),
         undone_by=("pool", "array", "partition-1"),
-        actions=(Join(name=STARTED),),
+        actions=(Join(name=INSTALLED), Join(name=STARTED)),
         proof=(*proof(facts, layout, root=NEW),),
         always=True,
         seconds=10,
