@@ -20,11 +20,10 @@ from zfs_root_migrate.copy.links import Made
 from zfs_root_migrate.copy.order import Report
 from zfs_root_migrate.copy.problems import FatalError, StoppedError
 from zfs_root_migrate.copy.sides import Link, Sides, Task
+from zfs_root_migrate.copy.staffing import Processors, Staffing
 
 # how much is handed out at a time
 PORTION = 64
-# seconds that one worker is given to finish alone: starting others costs more
-ALONE = 0.05
 
 
 @dataclass(slots=True)
@@ -60,9 +59,12 @@ class Crew:
         *,
         verify: bool,
     ) -> None:
-        """Start no worker yet; `tell` is called now and then while they work."""
+        """Start no worker yet; `tell` is called now and then while they work.
+
+        `jobs` is their number, 0 for as many as suit the machine.
+        """
         self._sides = sides
-        self._jobs = jobs
+        self._staffing = Staffing(jobs, Processors())
         self._verify = verify
         self._report = report
         self._tell = tell
@@ -72,8 +74,6 @@ class Crew:
         self._selector = selectors.DefaultSelector()
         self._mates: list[_Mate] = []
         self._failure: FatalError | StoppedError | None = None
-        # from when on there may be several
-        self._together = 0.0
 
     def _start(self) -> None:
         ins, to = os.pipe()
@@ -105,8 +105,8 @@ class Crew:
         Raises FatalError or StoppedError when no worker is at work any more.
         """
         self._queue.extend(work)
-        now = time.monotonic()
-        due, self._together = now + every, now + ALONE
+        due = time.monotonic() + every
+        self._staffing.begin()
         with self._stoppable():
             while True:
                 self._hand_out(kind)
@@ -147,9 +147,7 @@ class Crew:
             if portion:
                 mate.idle = False
                 worker.send(mate.to, (kind, portion))
-        may_grow = len(self._mates) < self._jobs and (
-            not self._mates or time.monotonic() > self._together
-        )
+        may_grow = len(self._mates) < self._staffing.look(len(self._mates))
         if self._queue and may_grow:
             self._start()
         # nobody need look for work to give away while there is some
@@ -157,8 +155,8 @@ class Crew:
         self._shared[worker.HUNGRY] = not self._queue and others
 
     def _listen(self) -> None:
-        is_alone = time.monotonic() < self._together
-        for key, _ in self._selector.select(timeout=ALONE if is_alone else 1.0):
+        pause = self._staffing.pause(len(self._mates))
+        for key, _ in self._selector.select(timeout=pause):
             mate: _Mate = key.data
             message = worker.receive(mate.back)
             if message is None:
@@ -226,13 +224,3 @@ class Crew:
         for mate in tuple(self._mates):
             self._dismiss(mate)
         self._selector.close()
-
-
-def default_jobs() -> int:
-    """Return how many workers suit the machine.
-
-    Reading from a disk is mostly waiting, so there are more than processors. On a
-    single one they are in each other's way: two took 1.4 times as long as one.
-    """
-    processors = len(os.sched_getaffinity(0))
-    return 1 if processors == 1 else min(8, 2 * processors)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from zfs_root_migrate.copy import worker
 from zfs_root_migrate.copy.clearing import make_rules
-from zfs_root_migrate.copy.crew import Crew, default_jobs
+from zfs_root_migrate.copy.crew import Crew
 from zfs_root_migrate.copy.ledger import Ledger
 from zfs_root_migrate.copy.links import Made, drain, find_others, gather
 from zfs_root_migrate.copy.listing import DOUBTFUL
@@ -77,8 +77,10 @@ class Pass:
             changed=scan.changed,
             descends=scan.method is Detect.WALK,
         )
-        jobs = self._order.jobs or default_jobs()
-        crew = Crew(sides, jobs, self._report, self._told, verify=self._order.verify)
+        crew = Crew(
+            *(sides, self._order.jobs, self._report, self._told),
+            verify=self._order.verify,
+        )
         self._devices = crew.heard.devices
         try:
             self._work(crew, scan)
