@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import dataclass
 
 import pytest
 
@@ -65,16 +66,19 @@ def test_a_kernel_that_does_not_tell(tmp_path, clock):
         clock[0] += 1
 
 
+@dataclass
 class Machine:
-    """So many processors, some of them idle."""
+    """So many processors, some of them free."""
 
-    def __init__(self, many, idle):
-        self.many, self.free = many, idle
+    many: int
+    free: float
 
-    def __len__(self):
+    def __len__(self) -> int:
+        """Return how many there are."""
         return self.many
 
     def idle(self):
+        """Return how many have nothing to do, at any time."""
         return self.free
 
 
