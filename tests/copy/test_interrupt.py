@@ -65,7 +65,7 @@ def test_killed(mount: Mount, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_killed_again_and_again(mount: Mount, tmp_path: Path) -> None:
     """The same, many times, at times when the state is written too."""
-    kill_at_random(engine(mount, tmp_path, crowd=4000), 25, longest_s=2.0)
+    kill_at_random(engine(mount, tmp_path, crowd=4000), 40, longest_s=0.6)
 
 
 @pytest.mark.slow
