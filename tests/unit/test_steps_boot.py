@@ -187,9 +187,9 @@ def test_every_script_is_shell(needs):
             assert answer.status in (0, runner.NOT_FOUND), (script, answer.stderr)
 
 
-# takes what is not compressed, and gets it through a pipe, as tar would look for itself
+# an archive of another kind in the image's place: patterns mean the same to tar
 LSINITRD = """#!/bin/sh
-[ "$1" = --unpack ] && cat "$2" | tar -x --wildcards "$3"
+[ "$1" = --unpack ] && tar -xf "$2" --wildcards "$3"
 """
 
 
@@ -197,7 +197,7 @@ LSINITRD = """#!/bin/sh
 @pytest.mark.parametrize("lacks", ["", "zpool", "hook", "cache", "hostid", "mount.zfs"])
 def test_what_is_in_an_image(tmp_path, monkeypatch, needs, lacks):
     """Each thing that the machine needs to find its root is missed."""
-    needs("tar", "cat")
+    needs("tar")
     _, facts = wished("guest-openrc-bios")
     kernel = next(k for k in facts.boot.kernels if k.zfs_module)
     content = {
