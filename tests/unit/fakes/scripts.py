@@ -3,6 +3,8 @@
 import shlex
 from typing import TYPE_CHECKING
 
+from zfs_root_migrate.steps.dracut import STARTS_WITH
+
 if TYPE_CHECKING:
     from tests.unit.fakes.machine import Machine, Result
 
@@ -55,7 +57,7 @@ def _image(machine: "Machine", script: str, words: tuple[str, ...]) -> "Result":
         said = [
             f"vermagic {lines['release']} SMP preempt mod_unload ",
             f"hostid {lines['hostid']}",
-            *("program zpool", "program mount.zfs"),
+            *(f"runs {name}" for name in STARTS_WITH),
             *(f"cache {path}" for path in found),
             f"hook {lines['hook']}",
         ]
