@@ -28,7 +28,7 @@ help:
 	@echo 'make test-gentoo  the same with a real Gentoo repository (GENTOO_REPO=DIR)'
 	@echo 'make lint       ruff and mypy'
 	@echo 'make man        write manual pages and completions anew, and test them'
-	@echo 'make bench      time check, then the tool against the job done by hand'
+	@echo 'make bench      time check, the tool against the job by hand, the copy to ZFS'
 	@echo 'make bench-copy the copy against rsync, as root; BENCH=--quick for a short form'
 	@echo 'make guest      build the virtual machine and print where its disk is'
 	@echo 'make clean      remove what the tests left in the checkout'
@@ -87,7 +87,7 @@ demo:
 bench: setup
 	@status=0; $(PY) -m tests.portage.bench_check || status=$$?; \
 	tests/bootstrap guest && $(PY) -m tests.vm.build >/dev/null && \
-	$(PY) -m tests.vm.bench && exit $$status
+	$(PY) -m tests.vm.bench && $(PY) -m tests.vm.bench_copy && exit $$status
 
 bench-copy: setup
 	@$(PY) -m tests.copy.bench $(BENCH)

@@ -1,12 +1,14 @@
 """Times the engine against rsync, in turns, on trees like a system's.
 
-    python -m tests.copy.bench [--quick] [--rounds N] [--jobs N] [--rows NAME ...]
+    python -m tests.copy.bench [--quick] [--rounds N] [--jobs N]
+                               [--rows NAME ... | --pool POOL]
 
 Each round makes both engines copy the same tree to fresh file systems: first pass,
 nothing changed, one file in a hundred changed. Warm: source in the cache, destination
-in memory. Cold: both on disk images, unmounted and mounted before each pass. The
-destination's sync is part of the time. A pass that fails has no time, it ends the
-benchmark. After the last pass both copies are compared with the source.
+in memory. Cold: both on disk images, unmounted and mounted before each pass. With a
+pool: warm, the destinations are datasets of it. The destination's sync is part of the
+time. A pass that fails has no time, it ends the benchmark. After the last pass both
+copies are compared with the source.
 
 Status 1: a row in which the engine was slower than rsync, or a tree that differs.
 """
@@ -18,8 +20,9 @@ import platform
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -32,6 +35,9 @@ BASELINE = ("rsync", "-aHAXSx", "--numeric-ids", "--delete")
 ENGINE, RSYNC = "engine", "rsync"
 FIRST, NOTHING, CHANGED = "first", "nothing changed", "1 % changed"
 WARM, COLD, SPARSE = "warm", "cold", "sparse"
+ZFS, ZFS_SPARSE = "to ZFS", "to ZFS, sparse"
+# what each of them copies to
+PLACES = {WARM: "tmpfs", COLD: "ext4", SPARSE: "tmpfs", ZFS: "zfs", ZFS_SPARSE: "zfs"}
 # how many times as fast as rsync a row is to be
 AIMS = {
     (WARM, FIRST): 3.2,
@@ -41,6 +47,9 @@ AIMS = {
     (WARM, CHANGED): 3.0,
     (COLD, CHANGED): 3.0,
     (SPARSE, FIRST): 50.0,
+    # nearly all of the time is ZFS's own there: not slower
+    **dict.fromkeys(product((ZFS,), (FIRST, NOTHING, CHANGED)), 1.0),
+    (ZFS_SPARSE, FIRST): 1.0,
 }
 SEED = 20110801
 Key = tuple[str, str]
@@ -80,42 +89,35 @@ class Bench:
     base: Path
     shape: Shape
     jobs: int | None
+    pool: str | None = None
     rows: dict[Key, Times] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
 
-    def sparse(self, rounds: int) -> None:
+    def sparse(self, kind: str, rounds: int) -> None:
         """Time the first pass over large files that are nearly all holes."""
         with volume("ext4", self.base, "sparse", 512 * MIB) as source:
             bench_trees.build_sparse(source.path, self.shape, SEED)
             for number in range(rounds):
-                self._round(SPARSE, source, "tmpfs", number, passes=(FIRST,))
+                self._round(kind, source, number, passes=(FIRST,))
 
     def tree(self, kinds: Sequence[str], rounds: int) -> None:
-        """Time the three passes over the tree, warm, cold or both."""
+        """Time the three passes over the tree, in each of the ways."""
         with volume("ext4", self.base, "source", self.shape.room) as source:
             bench_trees.build(source.path / "tree", self.shape, SEED)
             os.sync()
             for number in range(rounds):
                 for kind in kinds:
-                    where = "tmpfs" if kind == WARM else "ext4"
                     passes = (FIRST, NOTHING, CHANGED)
-                    self._round(kind, source, where, number, passes=passes)
+                    self._round(kind, source, number, passes=passes)
 
     def _round(
-        self,
-        kind: str,
-        source: Volume,
-        where: str,
-        number: int,
-        *,
-        passes: Sequence[str],
+        self, kind: str, source: Volume, number: int, *, passes: Sequence[str]
     ) -> None:
-        size = self.shape.room
         # who is first changes from round to round
         names = (ENGINE, RSYNC) if number % 2 == 0 else (RSYNC, ENGINE)
         with ExitStack() as mounted:
             new = {
-                name: mounted.enter_context(volume(where, self.base, name, size))
+                name: mounted.enter_context(self._new(PLACES[kind], name))
                 for name in names
             }
             unseen: frozenset[bytes] = frozenset()
@@ -125,7 +127,7 @@ class Bench:
                     os.sync()
                 for name in names:
                     self._prepare(kind, source, new[name])
-                    if what == FIRST and where == "tmpfs":
+                    if what == FIRST and PLACES[kind] == "tmpfs":
                         _touch(source.path, new[name].path)
                     time = self._pass(name, source, new[name])
                     row = self.rows.setdefault((kind, what), Times())
@@ -134,6 +136,12 @@ class Bench:
             (self.base / "state").unlink(missing_ok=True)
             _say("comparing")
             self._judge(source.path, new, unseen)
+
+    def _new(self, where: str, name: str) -> AbstractContextManager[Volume]:
+        if where == "zfs":
+            assert self.pool is not None
+            return volumes.dataset(self.pool, self.base, name)
+        return volume(where, self.base, name, self.shape.room)
 
     def _prepare(self, kind: str, source: Volume, new: Volume) -> None:
         if kind == COLD:
@@ -269,17 +277,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--rows", nargs="+", choices=(WARM, COLD, SPARSE), default=[WARM, COLD, SPARSE]
     )
+    parser.add_argument("--pool", help="one with room for all: the way of ZFS only")
     options = parser.parse_args(arguments)
     rounds = options.rounds or (1 if options.quick else 5)
     shape = bench_trees.SMALL if options.quick else bench_trees.MIDDLE
     volumes.seclude()
     with tempfile.TemporaryDirectory(prefix="bench-copy-") as base:
-        bench = Bench(Path(base), shape, options.jobs)
-        kinds = [kind for kind in (WARM, COLD) if kind in options.rows]
+        bench = Bench(Path(base), shape, options.jobs, options.pool)
+        rows = [ZFS, ZFS_SPARSE] if options.pool else options.rows
+        kinds = [kind for kind in (WARM, COLD, ZFS) if kind in rows]
         if kinds:
             bench.tree(kinds, rounds)
-        if SPARSE in options.rows:
-            bench.sparse(rounds)
+        for kind in (SPARSE, ZFS_SPARSE):
+            if kind in rows:
+                bench.sparse(kind, rounds)
     misses = verdicts(bench.rows)
     said = [_conditions(), *table(bench.rows), *misses, *bench.differences]
     sys.stdout.write("\n".join(said) + "\n")

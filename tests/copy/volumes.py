@@ -1,4 +1,4 @@
-"""File systems of their own for a test: in memory, or in a file by a loop device.
+"""File systems of their own for a test: in memory, in a file by a loop device, in ZFS.
 
 They are mounted in a mount namespace of the tests' process (`seclude`), so that none
 outlives it, however it ends.
@@ -90,6 +90,23 @@ def volume(
         if mounted.image is not None:
             os.close(mounted.held)
             mounted.image.unlink()
+
+
+@contextmanager
+def dataset(pool: str, base: Path, name: str) -> Iterator[Volume]:
+    """Make a dataset in a pool, mounted as others are; the pool says how it stores."""
+    path, made = base / name, f"{pool}/{name}"
+    path.mkdir()
+    _run("zfs", "create", "-o", "mountpoint=legacy", made)
+    try:
+        _run("mount", "-t", "zfs", made, str(path))
+        try:
+            yield Volume("zfs", path)
+        finally:
+            _run("umount", str(path))
+            path.rmdir()
+    finally:
+        _run("zfs", "destroy", made)
 
 
 def _on_loop(

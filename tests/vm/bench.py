@@ -47,14 +47,17 @@ def main(arguments: list[str] | None = None) -> int:
     image = guest_disk()
     names = ("bench-by-hand", "bench-tool")
     labs = [Lab(name, image, cores=options.cores) for name in names]
+    has_failed = True
     try:
         with ThreadPoolExecutor(max_workers=2 if options.beside else 1) as both:
             by_hand = both.submit(_by_hand, labs[0])
             by_tool = both.submit(_by_tool, labs[1])
         times = by_hand.result(), by_tool.result()
+        has_failed = False
     finally:
+        # whether a disk is bad or the emulator erred can be seen by starting it again
         for lab in labs:
-            lab.close(keep_disks=False)
+            lab.close(keep_disks=has_failed)
     for head, found in zip(("by hand", "with the tool"), times, strict=True):
         narrator.head(head)
         for name, seconds in found.items():
