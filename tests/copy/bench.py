@@ -95,14 +95,14 @@ class Bench:
 
     def sparse(self, kind: str, rounds: int) -> None:
         """Time the first pass over large files that are nearly all holes."""
-        with volume("ext4", self.base, "sparse", 512 * MIB) as source:
+        with self._source("sparse", 512 * MIB) as source:
             bench_trees.build_sparse(source.path, self.shape, SEED)
             for number in range(rounds):
                 self._round(kind, source, number, passes=(FIRST,))
 
     def tree(self, kinds: Sequence[str], rounds: int) -> None:
         """Time the three passes over the tree, in each of the ways."""
-        with volume("ext4", self.base, "source", self.shape.room) as source:
+        with self._source("source", self.shape.room) as source:
             bench_trees.build(source.path / "tree", self.shape, SEED)
             os.sync()
             for number in range(rounds):
@@ -136,6 +136,12 @@ class Bench:
             (self.base / "state").unlink(missing_ok=True)
             _say("comparing")
             self._judge(source.path, new, unseen)
+
+    def _source(self, name: str, size: int) -> AbstractContextManager[Volume]:
+        if self.pool is not None:
+            # where ZFS is, in a guest, there need not be loop devices
+            return volumes.folder(self.base, name)
+        return volume("ext4", self.base, name, size)
 
     def _new(self, where: str, name: str) -> AbstractContextManager[Volume]:
         if where == "zfs":
@@ -280,7 +286,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pool", help="one with room for all: the way of ZFS only")
     options = parser.parse_args(arguments)
     rounds = options.rounds or (1 if options.quick else 5)
-    shape = bench_trees.SMALL if options.quick else bench_trees.MIDDLE
+    shape = bench_trees.QUARTER if options.pool else bench_trees.MIDDLE
+    if options.quick:
+        shape = bench_trees.SMALL
     volumes.seclude()
     with tempfile.TemporaryDirectory(prefix="bench-copy-") as base:
         bench = Bench(Path(base), shape, options.jobs, options.pool)

@@ -44,6 +44,15 @@ MIDDLE = Shape(
     sparse_files=20,
     sparse_size=1024 * MIB,
 )
+# a quarter of it, for a guest: one of emulated processors has a disk of 6 GB
+QUARTER = Shape(
+    directories=1600,
+    files=13_000,
+    symlinks=1250,
+    links=125,
+    sparse_files=4,
+    sparse_size=256 * MIB,
+)
 SMALL = Shape(
     directories=400,
     files=3300,

@@ -6,6 +6,7 @@ outlives it, however it ends.
 
 import ctypes
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -90,6 +91,17 @@ def volume(
         if mounted.image is not None:
             os.close(mounted.held)
             mounted.image.unlink()
+
+
+@contextmanager
+def folder(base: Path, name: str) -> Iterator[Volume]:
+    """Make a directory of what is mounted already, in the place of a file system."""
+    path = base / name
+    path.mkdir()
+    try:
+        yield Volume("folder", path)
+    finally:
+        shutil.rmtree(path)
 
 
 @contextmanager

@@ -17,13 +17,13 @@ from tests.vm.scenario.lab import Lab
 DISK_MIB = 6144
 # emulated, and with nobody waiting
 LONG_S = 3600.0
-# where files by a loop device can be read past the cache, which /tmp may not be
+# the source is on the old disk's ext4, which /tmp may not be
 SCRIPT = """\
 set -e
 bash /run/share/reference-migration.sh disk pool
 cd /run/share
 export TMPDIR=/root
-python3 -B -m tests.copy.bench --quick --rounds {rounds} --pool rpool 2>&1
+python3 -B -m tests.copy.bench --rounds {rounds} --pool rpool 2>&1
 """
 
 
