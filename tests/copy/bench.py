@@ -19,6 +19,7 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -123,16 +124,18 @@ class Bench:
             unseen: frozenset[bytes] = frozenset()
             for what in passes:
                 if what == CHANGED:
+                    # rsync, as it is called here, only knows the second of a change
+                    time.sleep(1)
                     unseen = bench_trees.change(source.path / "tree", number)
                     os.sync()
                 for name in names:
                     self._prepare(kind, source, new[name])
                     if what == FIRST and PLACES[kind] == "tmpfs":
                         _touch(source.path, new[name].path)
-                    time = self._pass(name, source, new[name])
+                    took = self._pass(name, source, new[name])
                     row = self.rows.setdefault((kind, what), Times())
-                    getattr(row, name).append(time)
-                    _say(f"{number + 1} {kind}, {what}: {name} {time.wall_s:.2f} s")
+                    getattr(row, name).append(took)
+                    _say(f"{number + 1} {kind}, {what}: {name} {took.wall_s:.2f} s")
             (self.base / "state").unlink(missing_ok=True)
             _say("comparing")
             self._judge(source.path, new, unseen)
