@@ -124,10 +124,12 @@ class Bench:
             unseen: frozenset[bytes] = frozenset()
             for what in passes:
                 if what == CHANGED:
-                    # rsync, as it is called here, only knows the second of a change
+                    # rsync, as it is called here, knows times by the second only: of
+                    # what changed before, of the changes, and of what it writes itself
                     time.sleep(1)
                     unseen = bench_trees.change(source.path / "tree", number)
                     os.sync()
+                    time.sleep(1)
                 for name in names:
                     self._prepare(kind, source, new[name])
                     if what == FIRST and PLACES[kind] == "tmpfs":
