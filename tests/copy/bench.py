@@ -285,10 +285,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a small tree, one round")
     parser.add_argument("--rounds", type=int, help="5, or 1 if it is to be quick")
     parser.add_argument("--jobs", type=int, help="workers; the engine's own choice")
-    parser.add_argument(
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument(
         "--rows", nargs="+", choices=(WARM, COLD, SPARSE), default=[WARM, COLD, SPARSE]
     )
-    parser.add_argument("--pool", help="one with room for all: the way of ZFS only")
+    ways.add_argument("--pool", help="one with room for all: the way of ZFS only")
     options = parser.parse_args(arguments)
     rounds = options.rounds or (1 if options.quick else 5)
     shape = bench_trees.QUARTER if options.pool else bench_trees.MIDDLE

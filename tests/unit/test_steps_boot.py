@@ -203,15 +203,15 @@ def shell_of_its_own(tree):
     for name in ("/bin/sh", *libraries):
         (tree / name[1:]).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(name, tree / name[1:])
-    return [tree / name[1:] for name in libraries]
+    return [tree / name[1:] for name in ("/bin/sh", *libraries)]
 
 
 @pytest.mark.programs
 @pytest.mark.parametrize(
     "lacks",
     [
-        *("", "zpool", "mount.zfs", "modprobe", "udevadm", "init", "library", "end"),
-        *("hook", "cache", "hostid"),
+        *("", "zpool", "hook", "cache", "hostid", "mount.zfs"),
+        *("modprobe", "udevadm", "init", "library", "content", "end"),
     ],
 )
 def test_what_is_in_an_image(tmp_path, monkeypatch, needs, lacks):
@@ -220,7 +220,8 @@ def test_what_is_in_an_image(tmp_path, monkeypatch, needs, lacks):
     _, facts = wished("guest-openrc-bios")
     kernel = next(k for k in facts.boot.kernels if k.zfs_module)
     tree = tmp_path / "tree"
-    libraries = shell_of_its_own(tree)
+    shell, library, *_ = shell_of_its_own(tree)
+    program = shell.read_bytes()
     content = {
         f"lib/{kernel.zfs_module.rpartition('/')[2]}": b"module",
         "etc/hostid": bytes.fromhex("00bd723a" if lacks == "hostid" else "dbbd723a"),
@@ -228,13 +229,15 @@ def test_what_is_in_an_image(tmp_path, monkeypatch, needs, lacks):
         f"lib/dracut/hooks/pre-pivot/99-{DRACUT_HOOK}": b"other"
         if lacks == "hook"
         else shipped(DRACUT_HOOK).encode(),
-        # it is not run; the others answer as they do, mount.zfs(8) by its usage
+        # it is not run, the others are
         "init": b"#!/bin/sh\nexit 126\n",
-        "usr/sbin/zpool": b"#!/bin/sh\nexit 0\n",
-        "sbin/mount.zfs": b"#!/bin/sh\nexit 1\n",
-        "bin/modprobe": b"#!/bin/sh\nexit 0\n",
-        "bin/udevadm": b"#!/bin/sh\nexit 0\n",
+        "usr/sbin/zpool": b"script" if lacks == "zpool" else program,
+        "sbin/mount.zfs": b"script" if lacks == "mount.zfs" else program,
+        "bin/modprobe": program,
+        "bin/udevadm": program,
     }
+    if lacks == "content":
+        content["usr/sbin/zpool"] = b""
     for name, data in content.items():
         file = tree / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -242,7 +245,7 @@ def test_what_is_in_an_image(tmp_path, monkeypatch, needs, lacks):
         if file.name != lacks:
             file.chmod(0o755)
     if lacks == "library":
-        libraries[0].unlink()
+        library.unlink()
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, text in {

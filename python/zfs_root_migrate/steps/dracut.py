@@ -16,7 +16,7 @@ MODULES = "/usr/lib/dracut/modules.d"
 # the part of the image that looks at the seal
 MODULE = f"{MODULES}/95{OWN_NAME}"
 # the programs of an image without which no root is found
-STARTS_WITH = ("init", "zpool", "mount.zfs", "modprobe", "udevadm")
+PROGRAMS = ("zpool", "mount.zfs", "modprobe", "udevadm")
 OTHER_ROOTS = (
     "btrfs cifs crypt dm dmraid fcoe fcoe-uefi iscsi lvm mdraid multipath nbd nfs "
     "overlay-root overlayfs virtfs virtiofs"
@@ -118,11 +118,13 @@ def proof(
     module = (kernel.zfs_module or "").rpartition("/")[2]
     return (
         Probe(
-            argv=("sh", "-ec", _LOOK_INTO, image, module, *vdevs),
+            argv=("sh", "-ec", _LOOK_INTO, image, module, " ".join(PROGRAMS), *vdevs),
             matches=(
                 rf"^vermagic {re.escape(kernel.release)} ",
                 rf"^hostid {hostid}$",
-                *(rf"^runs {re.escape(name)}$" for name in STARTS_WITH),
+                r"^program zpool$",
+                r"^program mount\.zfs$",
+                *(rf"^runs {re.escape(name)}$" for name in ("init", *PROGRAMS)),
                 *(rf"^cache {re.escape(vdev)}$" for vdev in vdevs),
                 f"^hook {probes.digest(shipped(DRACUT_HOOK))}$",
             ),
@@ -137,19 +139,23 @@ def proof(
 # squashed one. cpio reads 512 bytes at a time unless told otherwise (-C), which took
 # two thirds of the time; to bash a function in the environment comes before a program.
 # dracut strips modules, so the one in the image is asked, not compared; the cache file
-# is an XDR list, the paths stand in it as text.
+# is an XDR list, the paths stand in it as text. An empty file would run, as a script.
 _LOOK_INTO = """\
-module=$1; shift
+module=$1; programs=$2; shift 2
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
 env 'BASH_FUNC_cpio%%=() { command cpio -C 65536 "$@"; }' lsinitrd --unpack "$0" '*'
 echo "vermagic $(modinfo -F vermagic "$(find . -type f -name "$module" | head -n 1)")"
 echo "hostid $(od -An -tx4 etc/hostid | tr -d ' ')"
+for name in zpool mount.zfs; do
+    head -c 4 "$(find . -type f -name "$name" | head -n 1)" | grep -q ELF
+    echo "program $name"
+done
 runs() {
     status=0; chroot . "$@" >&2 || status=$?
     # 126, 127: it is not there, or not one of its libraries
     [ "$status" -lt 126 ]
 }
-for name in zpool mount.zfs modprobe udevadm; do
+for name in $programs; do
     ! runs "$name" --help || echo "runs $name"
 done
 case $(readlink init) in

@@ -3,8 +3,6 @@
 import shlex
 from typing import TYPE_CHECKING
 
-from zfs_root_migrate.steps.dracut import STARTS_WITH
-
 if TYPE_CHECKING:
     from tests.unit.fakes.machine import Machine, Result
 
@@ -53,15 +51,16 @@ def _image(machine: "Machine", script: str, words: tuple[str, ...]) -> "Result":
         return 1, ""
     lines = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
     if "vermagic" in script:
-        found = [path for path in words[2:] if path in text]
+        found = [path for path in words[3:] if path in text]
         said = [
             f"vermagic {lines['release']} SMP preempt mod_unload ",
             f"hostid {lines['hostid']}",
-            *(f"runs {name}" for name in STARTS_WITH),
+            *("program zpool", "program mount.zfs"),
+            *(f"runs {name}" for name in ("init", *words[2].split())),
             *(f"cache {path}" for path in found),
             f"hook {lines['hook']}",
         ]
-        return int(found != list(words[2:])), "\n".join(said) + "\n"
+        return int(found != list(words[3:])), "\n".join(said) + "\n"
     return (0, "") if all(path in text for path in words[1:]) else (1, "")
 
 
